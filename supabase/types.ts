@@ -173,11 +173,12 @@ export type Schema = {
         Row: {
           answer: string | null;
           asked_by: string;
+          asked_of: string | null;
           created_at: string;
           decided_at: string | null;
           decided_by: string | null;
           detail: Json | null;
-          expires_at: string;
+          expires_at: string | null;
           id: string;
           kind: string;
           note: string | null;
@@ -520,6 +521,7 @@ export type Schema = {
           project_id: string;
           rank: unknown | null;
           ref: string;
+          reviewer: string | null;
           status: string;
           summary: string | null;
           tenant_id: string;

@@ -45,6 +45,14 @@ export const AGENTS = Object.freeze([
     { within: 'app.guard_approval', find: 'is a question: it takes an answer', name: 'takes an answer, and one alone' },
     { within: 'app.find_approval', find: 'There is no question %s', name: 'is answered by a person alone' },
   ]),
+  ...refusals('core', 'test/contract/reviews.test.ts', [
+    { within: 'app.guard_approval', find: 'A review is asked for by submitting', name: 'is asked for by submitting' },
+    { within: 'app.guard_approval', find: 'ttl_seconds is missing', name: 'is asked for by submitting' },
+    { within: 'app.check_reviewer', find: 'Whoever did the work', name: 'is checked by nobody else' },
+    { within: 'app.check_reviewer', find: '"%s" is answered by %s.', name: 'is checked by nobody else' },
+    { within: 'app.check_reviewer', find: 'Say what is to be changed', name: 'goes back with words' },
+    { within: 'app.guard_task', find: 'A person says who checks a task', name: 'keeps who checks it from an agent' },
+  ]),
   ...refusals('core', 'test/core/run-artifacts.test.ts', [
     { within: 'app.guard_artifact', find: 'An artifact belongs to a task, or', name: 'is of a run of one' },
   ]),

@@ -60,6 +60,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   redact_event: '`cairn events redact`',
   replay_events: '`cairn events replay`',
   resume_project: '`cairn resume`',
+  review_task: '`cairn approvals`',
   save_checkpoint: "an agent's save_checkpoint",
   save_preset: '`cairn presets save NAME`',
   save_profile: '`cairn profiles save NAME`',

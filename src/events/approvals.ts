@@ -3,6 +3,7 @@ import { jsonObject, line, ref, text } from '../text.ts';
 import type { NewEvent } from './append.ts';
 import type { EventTypes } from './event-type.ts';
 import { ProjectRef } from './projects.ts';
+import { ReviewerName } from './tasks.ts';
 
 const ASK_SECONDS_MAX = 604_800;
 
@@ -17,7 +18,15 @@ export const Ask = z.object({
   ttl_seconds: z.int().min(1).max(ASK_SECONDS_MAX),
 });
 
-const Requested = Ask.extend({ run: ref().optional(), task: ref().optional(), project: ProjectRef.optional() });
+/** A review of a task is asked for by Cairn when the task is submitted; it has no end. */
+const Requested = Ask.extend({
+  kind: z.enum([...APPROVAL_KINDS, 'task']),
+  ttl_seconds: Ask.shape.ttl_seconds.optional(),
+  run: ref().optional(),
+  task: ref().optional(),
+  project: ProjectRef.optional(),
+  asked_of: ReviewerName.optional(),
+});
 
 const Decided = z.object({
   decision: z.enum(['approved', 'denied']),
@@ -40,17 +49,18 @@ export const approvalEvents = () =>
 
 export const Approval = z.object({
   id: z.string(),
-  kind: z.enum(APPROVAL_KINDS),
+  kind: Requested.shape.kind,
   title: z.string(),
   detail: z.record(z.string(), z.unknown()).optional(),
   options: z.array(z.string()).optional(),
   state: z.enum(['pending', 'approved', 'denied', 'expired', 'withdrawn']),
   asked_by: z.string(),
+  asked_of: z.string().optional(),
   project: z.string().optional(),
   task: z.string().optional(),
   run: z.string().optional(),
   command: z.string().optional(),
-  expires_at: z.string(),
+  expires_at: z.string().optional(),
   decided_by: z.string().optional(),
   decided_at: z.string().optional(),
   answer: z.string().optional(),

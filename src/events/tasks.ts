@@ -3,11 +3,7 @@ import { FIELD_CHECKS, jsonList, jsonObject, line, nameLine, ref, refOrNone, sai
 import type { Expectation, NewEvent } from './append.ts';
 import type { EventTypes } from './event-type.ts';
 import { Note, ProjectRef } from './projects.ts';
-
-export const STATUSES = ['pending', 'in_progress', 'blocked', 'completed', 'cancelled'] as const;
-/** The statuses that a task does not leave by itself. */
-export const ENDED: ReadonlySet<(typeof STATUSES)[number]> = new Set(['completed', 'cancelled']);
-export const PRIORITIES = ['low', 'medium', 'high', 'critical'] as const;
+import { PRIORITIES, Task } from './task-forms.ts';
 
 export const TaskRef = ref().describe('Ref like web-12.');
 /** The task that a lock_token belongs to: a caller who passes a token knows both. */
@@ -36,6 +32,9 @@ export function isRank(rank: number): boolean {
   return rank === 0 || (Math.abs(rank) >= 1e-15 && Math.abs(rank) <= 1e15);
 }
 
+/** A person or an agent. */
+export const ReviewerName = line(120);
+
 const Title = line(TITLE_CHARACTERS_MAX);
 const Description = text(DESCRIPTION_CHARACTERS_MAX);
 const Criteria = z.array(line(CRITERION_CHARACTERS_MAX)).max(CRITERIA_MAX);
@@ -53,10 +52,11 @@ export const TaskCreated = z.object({
   ).optional(),
   dependencies: Dependencies.optional(),
   parent: ref().optional(),
-  discovered_from: ref().optional().describe('Task during which this was found.'),
+  discovered_from: ref().optional().describe('Task it was found during.'),
   priority: z.enum(PRIORITIES).optional(),
   rank: Rank.optional().describe('Lower first.'),
   labels: Labels.optional(),
+  reviewer: ReviewerName.optional().describe('Who checks it.'),
 });
 
 export const TaskUpdated = z.object({
@@ -68,6 +68,7 @@ export const TaskUpdated = z.object({
   rank: Rank.nullable().optional(),
   labels: Labels.optional(),
   parent: refOrNone().optional().describe('Ref; "" for none.'),
+  reviewer: text(120).optional(),
 });
 
 export const DependenciesChanged = z.object({ add: Dependencies.optional(), remove: Dependencies.optional() });
@@ -86,7 +87,7 @@ export const TaskCompleted = z.object({
   summary: text(10_000).optional().describe('For those who build on it.'),
   evidence: jsonList(
     z.strictObject({
-      criterion: z.int().min(1).max(CRITERIA_MAX).describe('Its place in the list, from 1.'),
+      criterion: z.int().min(1).max(CRITERIA_MAX).describe('Its number, from 1.'),
       note: Remark.optional(),
       artifact: word(80).optional().describe('Id from add_artifact.'),
     }),
@@ -102,6 +103,8 @@ export const TaskUnblocked = z.object({ reason: Remark.optional() });
 const TaskCancelled = z.object({ reason: Reason });
 export const LockBroken = z.object({ reason: Reason });
 export const TaskApproved = z.object({ note: Remark.optional() });
+
+const TaskReturned = z.object({ reason: Reason });
 
 const LockTokenAdded = z.int().min(1).max(999_999_999).optional();
 
@@ -136,6 +139,12 @@ export const taskEvents = () =>
     'task.lock_broken': { says: 'an admin ended a claim', data: LockBroken },
     'task.blocked': { says: 'it cannot go on, and why', data: TaskBlocked },
     'task.unblocked': { says: 'it can go on', data: TaskUnblocked },
+    'task.submitted': {
+      says: 'done by its holder, and waits for who checks it',
+      data: TaskCompleted,
+      added: z.object({ lock_token: LockTokenAdded }),
+    },
+    'task.returned': { says: 'who checked it wants changes', by: 'door', data: TaskReturned },
     'task.completed': {
       says: 'done, with evidence; `unproven` lists the criteria without',
       data: TaskCompleted,
@@ -151,79 +160,6 @@ export const taskEvents = () =>
     'task.approved': { says: 'a person approved it', data: TaskApproved },
     'task.noted': { says: 'a note, question, answer, progress or risk', data: Note },
   }) as const satisfies EventTypes;
-
-/** The numbers of a completed task's criteria without evidence. */
-export const Unproven = z.array(z.int()).optional();
-
-const TaskLink = z.object({
-  ref: z.string(),
-  title: z.string(),
-  status: z.string(),
-  unproven: Unproven,
-  outcome: z.string().optional(),
-});
-
-export const TaskBrief = z.object({
-  ref: z.string(),
-  title: z.string(),
-  status: z.enum(STATUSES),
-  priority: z.enum(PRIORITIES),
-  /** Its position among tasks of its priority. */
-  rank: z.number().optional(),
-  labels: z.array(z.string()).optional(),
-  ready: z.boolean(),
-  locked_by: z.string().optional(),
-  locked_until: z.string().optional(),
-  /** How the session of its holder ended: `ended 2 minutes ago`. */
-  session: z.string().optional(),
-  open_dependencies: z.int().optional(),
-  open_parts: z.int().optional(),
-  blocked_reason: z.string().optional(),
-  warning: z.string().optional(),
-  attempts: z.int().optional(),
-  parent: z.string().optional(),
-  completed_at: z.string().optional(),
-  unproven: Unproven,
-});
-export type TaskBrief = z.infer<typeof TaskBrief>;
-
-/** Refs of the parts that are still open, if any. */
-export const Parts = z.array(z.string()).optional();
-
-export const Task = TaskBrief.extend({
-  id: z.string(),
-  project: z.string(),
-  version: z.int(),
-  description: z.string().optional(),
-  acceptance_criteria: z.array(z.string()),
-  constraints: z.record(z.string(), z.unknown()).optional(),
-  scope: z.record(z.string(), z.unknown()).optional(),
-  dependencies: z.array(TaskLink),
-  dependents: z.array(TaskLink).optional(),
-  parts: Parts,
-  discovered_from: z.string().optional(),
-  evidence: z
-    .array(
-      z.object({
-        criterion: z.int(),
-        note: z.string().optional(),
-        artifact: z.string().optional(),
-        tier: z.string(),
-        stale: z.boolean().optional(),
-      }),
-    )
-    .optional(),
-  summary: z.string().optional(),
-  last_outcome: z.string().optional(),
-  last_reason: z.string().optional(),
-  last_agent: z.string().optional(),
-  waiting_for: z.array(z.string()).optional(),
-  approved_at: z.string().optional(),
-  created_by: z.string(),
-  created_at: z.string(),
-  updated_at: z.string(),
-});
-export type Task = z.infer<typeof Task>;
 
 export function taskCreated(
   id: string,
@@ -269,6 +205,11 @@ export function taskReleased(task: string, data: z.infer<typeof TaskReleased>, e
 
 export function taskCompleted(task: string, data: z.infer<typeof TaskCompleted>, expect: Expectation): NewEvent<Task> {
   return { stream: `task:${task}`, type: 'task.completed', data, expect, state: Task };
+}
+
+/** The same for who checks it, where completion waits for that. */
+export function taskSubmitted(task: string, data: z.infer<typeof TaskCompleted>, expect: Expectation): NewEvent<Task> {
+  return { stream: `task:${task}`, type: 'task.submitted', data, expect, state: Task };
 }
 
 export function taskNoted(task: string, data: z.infer<typeof Note>): NewEvent<Task> {

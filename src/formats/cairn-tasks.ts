@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Project } from '../events/projects.ts';
-import type { Task } from '../events/tasks.ts';
-import { PRIORITIES, STATUSES } from '../events/tasks.ts';
+import type { Task } from '../events/task-forms.ts';
+import { PRIORITIES, STATUSES } from '../events/task-forms.ts';
 import type { ForeignTask } from './foreign-task.ts';
 import {
   checked,

@@ -1,4 +1,4 @@
-import type { Task } from '../events/tasks.ts';
+import type { Task } from '../events/task-forms.ts';
 import { oneLine } from '../text.ts';
 import type { ForeignTask } from './foreign-task.ts';
 import { paragraphs, titled } from './foreign-task.ts';

@@ -1,4 +1,4 @@
-import type { Task } from '../events/tasks.ts';
+import type { Task } from '../events/task-forms.ts';
 
 const COLUMNS = [
   'ref',

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { DomainError, messageOf } from '../errors.ts';
-import { type PRIORITIES, STATUSES } from '../events/tasks.ts';
+import { type PRIORITIES, STATUSES } from '../events/task-forms.ts';
 import { escaped, firstOf, oneLine } from '../text.ts';
 import { LINE_END, listItem, withoutBox } from './lines.ts';
 

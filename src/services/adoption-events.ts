@@ -1,10 +1,10 @@
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { append, type NewEvent } from '../events/append.ts';
+import type { Task } from '../events/task-forms.ts';
 import {
   REASON_CHARACTERS_MAX,
   statusChanged,
-  type Task,
   TaskCreated,
   taskClaimed,
   taskCompleted,

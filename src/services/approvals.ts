@@ -26,12 +26,14 @@ export const ApprovalPage = z.object({ approvals: z.array(Approval), next_cursor
 
 export const listApprovals = sqlFunction('list_approvals', ApprovalPage);
 
-export const GetApproval = z.strictObject({ approval: ApprovalId });
+const ApprovalOrTask = z.union([ApprovalId, TaskRef]).describe('Id, or the ref of a task that waits for review.');
+
+export const GetApproval = z.strictObject({ approval: ApprovalOrTask });
 
 export const getApproval = sqlFunction('get_approval', Approval);
 
 export const DecideApproval = z.strictObject({
-  approval: ApprovalId,
+  approval: ApprovalOrTask,
   decision: z.enum(['approved', 'denied']),
   answer: text(4_000).optional(),
   note: text(2_000).optional(),
@@ -39,6 +41,17 @@ export const DecideApproval = z.strictObject({
 
 /** Records a person's answer to an agent. SQL refuses it from an agent. Raises forbidden, illegal_transition. */
 export const decideApproval = sqlFunction('decide_approval', Approval);
+
+export const ReviewTask = z.strictObject({
+  task: TaskRef,
+  decision: z.enum(['approved', 'changes_requested']),
+  note: DecideApproval.shape.note.describe('What is to be changed, for the next holder.'),
+});
+
+/** Completes what another submitted, or returns it with words. Raises forbidden, illegal_transition, not_found. */
+export function reviewTask(ctx: Context, { task, decision, note }: z.output<typeof ReviewTask>): Promise<Approval> {
+  return decideApproval(ctx, { approval: task, decision: decision === 'approved' ? 'approved' : 'denied', note });
+}
 
 export const AskApproval = z.strictObject({
   approval: ApprovalId.optional().describe('One asked before, to wait on for its answer; leave out the rest.'),

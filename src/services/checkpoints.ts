@@ -6,7 +6,7 @@ import { append } from '../events/append.ts';
 import { Checkpoint, CheckpointBrief, CheckpointSaved, checkpointSaved } from '../events/checkpoints.ts';
 import { DecisionBrief } from '../events/decisions.ts';
 import { ProjectBrief, ProjectRef } from '../events/projects.ts';
-import { TaskBrief } from '../events/tasks.ts';
+import { TaskBrief } from '../events/task-forms.ts';
 import { ref } from '../text.ts';
 import { EventBrief } from './events.ts';
 import { page } from './pagination.ts';

@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { sqlFunction } from '../db/sql-function.ts';
 import { EventRedacted } from '../events/history.ts';
 import { ProjectRef } from '../events/projects.ts';
-import { TaskBrief } from '../events/tasks.ts';
+import { TaskBrief } from '../events/task-forms.ts';
 import { ref } from '../text.ts';
 import { findArchived, Wanted } from './archive.ts';
 import { EventBrief } from './events.ts';

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Context } from '../context.ts';
 import { sqlFunction } from '../db/sql-function.ts';
 import { ProjectRef } from '../events/projects.ts';
-import { TaskBrief } from '../events/tasks.ts';
+import { TaskBrief } from '../events/task-forms.ts';
 import { insufficient, showsTasks } from './visible-scopes.ts';
 
 /** Tasks that wait for a person: the first of each kind, and their number, up to a thousand. */

@@ -16,7 +16,8 @@ import {
   projectUnarchived,
   projectUpdated,
 } from '../events/projects.ts';
-import { TaskBrief, Version } from '../events/tasks.ts';
+import { TaskBrief } from '../events/task-forms.ts';
+import { Version } from '../events/tasks.ts';
 import { page } from './pagination.ts';
 import { showsTasks, TASKS_HIDDEN } from './visible-scopes.ts';
 

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
 import { sqlFunction } from '../db/sql-function.ts';
-import { Unproven } from '../events/tasks.ts';
+import { Unproven } from '../events/task-forms.ts';
 import { line } from '../text.ts';
 import { page } from './pagination.ts';
 import { ProjectFilter, projectFilter } from './project-filter.ts';

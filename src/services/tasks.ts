@@ -5,6 +5,7 @@ import { DomainError } from '../errors.ts';
 import { append, type NewEvent } from '../events/append.ts';
 import { Artifact } from '../events/artifacts.ts';
 import { ProjectRef } from '../events/projects.ts';
+import { Parts, PRIORITIES, STATUSES, Task, TaskBrief } from '../events/task-forms.ts';
 import {
   DependenciesChanged,
   dependenciesChanged,
@@ -13,15 +14,10 @@ import {
   LockBroken,
   LockToken,
   lockBroken,
-  Parts,
-  PRIORITIES,
   Rank,
   STATUS_CHANGES,
-  STATUSES,
   statusChanged,
-  Task,
   TaskApproved,
-  TaskBrief,
   TaskClaimed,
   TaskCompleted,
   TaskRef,
@@ -33,6 +29,7 @@ import {
   taskCompleted,
   taskCreated,
   taskReleased,
+  taskSubmitted,
   taskUpdated,
   Version,
 } from '../events/tasks.ts';
@@ -96,8 +93,8 @@ export const ListTasks = z.strictObject({
   status: z.array(z.enum(STATUSES)).max(5).optional(),
   priority: z.array(z.enum(PRIORITIES)).max(4).optional(),
   labels: Labels.optional(),
-  ready: z.boolean().optional().describe('Only what can be claimed now.'),
-  mine: z.boolean().optional().describe('Only what you hold.'),
+  ready: z.boolean().optional().describe('Claimable now.'),
+  mine: z.boolean().optional().describe('What you hold.'),
   unproven: z.boolean().optional(),
   parent: ref().optional(),
   query: line(200).optional().describe('Part of the title.'),
@@ -145,7 +142,7 @@ export const ClaimTask = z.strictObject({
   parent: ref().optional(),
   query: line(200).optional(),
   ttl_seconds: LeaseSeconds,
-  take_over: z.boolean().default(false).describe('Take your own lock back when you lost its token.'),
+  take_over: z.boolean().default(false).describe('Your own lock, if you lost its token.'),
   from: line(120).optional().describe('Who must still hold it.'),
 });
 
@@ -196,12 +193,17 @@ export function releaseTask(
 export const CompleteTask = z.strictObject({ task: HeldTask, lock_token: LockToken, ...TaskCompleted.shape });
 export const CompleteTaskAsPerson = CompleteTask.partial({ lock_token: true });
 
-/** Completes a task with a summary and the evidence for each criterion. */
-export function completeTask(
+/** Completes a task with a summary and the evidence for each criterion, or submits it to who checks it. */
+export async function completeTask(
   ctx: Context,
   { task, lock_token, ...data }: z.output<typeof CompleteTaskAsPerson>,
 ): Promise<ChangedTask> {
-  return change(ctx, [taskCompleted(task, data, { lock_token })]);
+  try {
+    return await change(ctx, [taskCompleted(task, data, { lock_token })]);
+  } catch (error) {
+    if (!(error instanceof DomainError) || error.details?.submit !== true) throw error;
+    return change(ctx, [taskSubmitted(task, data, { lock_token })]);
+  }
 }
 
 export const CompleteUnheldTask = CompleteTask.omit({ lock_token: true });
@@ -217,7 +219,7 @@ export function completeUnheldTask(
 export const UpdateTask = z.strictObject({
   task: TaskRef,
   lock_token: LockToken.optional().describe('If you hold it.'),
-  ...TaskUpdated.shape,
+  ...TaskUpdated.omit({ reviewer: true }).shape,
   // Some clients send null for every optional field: it must not clear the rank.
   rank: Rank.optional(),
   add_dependencies: DependenciesChanged.shape.add,
@@ -227,7 +229,11 @@ export const UpdateTask = z.strictObject({
   expected_version: Version.optional(),
 });
 
-export const UpdateTaskAsPerson = UpdateTask.extend({ rank: TaskUpdated.shape.rank });
+/** Only a person changes who checks a task. */
+export const UpdateTaskAsPerson = UpdateTask.extend({
+  rank: TaskUpdated.shape.rank,
+  reviewer: TaskUpdated.shape.reviewer,
+});
 
 /** Changes a task in one step: its text, its dependencies, its status. */
 export function updateTask(

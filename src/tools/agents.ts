@@ -1,8 +1,7 @@
-import type { Agent } from '../events/agents.ts';
 import { Agent as AgentState } from '../events/agents.ts';
 import { Approval } from '../events/approvals.ts';
 import { Command } from '../events/commands.ts';
-import { Run, type RunBrief } from '../events/runs.ts';
+import { Run } from '../events/runs.ts';
 import {
   AgentPage,
   ChangeAgent,
@@ -13,7 +12,15 @@ import {
   StopAgents,
   stopAgents,
 } from '../services/agents.ts';
-import { ApprovalPage, AskApproval, askApproval, ListApprovals, listApprovals } from '../services/approvals.ts';
+import {
+  ApprovalPage,
+  AskApproval,
+  askApproval,
+  ListApprovals,
+  listApprovals,
+  ReviewTask,
+  reviewTask,
+} from '../services/approvals.ts';
 import { NextCommand, NextCommandAnswer, nextCommand, UpdateCommand, updateCommand } from '../services/callers.ts';
 import {
   CancelCommand,
@@ -34,10 +41,10 @@ import {
   SendCommand,
   sendCommand,
 } from '../services/commands.ts';
-import { orderText } from '../services/order.ts';
 import { GetOutput, getOutput, Output } from '../services/output.ts';
+import { commandLine, renderAgent, renderApproval, renderCommand, renderNext, runLine } from './agents-text.ts';
 import { renderOutput } from './output-text.ts';
-import { amount, block, lines, named, nextPage, quote, time } from './render.ts';
+import { amount, lines, nextPage, quote } from './render.ts';
 import { toolset } from './tool.ts';
 
 const SEND = 'agents:send';
@@ -191,6 +198,18 @@ export const agents = toolset(
       run: askApproval,
       render: renderApproval,
     },
+    review_task: {
+      title: 'Review a task',
+      description:
+        'Check what another agent submitted (list_approvals shows what waits for you): look at its evidence with ' +
+        'get_task, then complete it or return it with what is to be changed.',
+      effect: 'write',
+      scope: 'tasks:write',
+      input: ReviewTask,
+      output: Approval,
+      run: reviewTask,
+      render: renderApproval,
+    },
     interrupt_run: {
       title: 'Interrupt a run',
       description: 'Let a runner end a run. What it has done stays; the agent goes on with the next of its queue.',
@@ -226,53 +245,3 @@ export const agents = toolset(
     },
   },
 );
-
-function renderAgent(agent: Agent): string {
-  const { name, type, state, host, queued, running = [], stopped } = agent;
-  const where = host === undefined ? '' : ` on ${named(host)}`;
-  return lines(
-    `${named(name)} (${named(type)}${where}): ${state}${queued > 0 ? `, ${queued} queued` : ''}`,
-    stopped !== undefined && `  ${stopped}`,
-    running.map((run) => `  ${runLine(run)}`),
-  );
-}
-
-function renderNext({ given, again, interrupted }: NextCommandAnswer): string {
-  if (interrupted !== undefined) return `Your command was interrupted: ${quote(interrupted, 300)}. Stop work on it.`;
-  if (given === undefined) return 'Nothing waits for you. Next: next_command with wait_seconds, or end your turn.';
-  return lines(
-    again && 'You have not ended this one:',
-    orderText(given),
-    `Next: do it, then update_command with run ${given.run.id}, lock_token ${given.lock_token}, status completed or failed.`,
-  );
-}
-
-function renderCommand(command: Command): string {
-  const { runs = [], error } = command;
-  return lines(commandLine(command), block('content', command.content), error !== undefined && block('error', error), [
-    ...runs.map((run) => `- ${runLine(run)}`),
-  ]);
-}
-
-function commandLine({ id, status, content, priority, sent_by, created_at, task }: Command): string {
-  const about = task === undefined ? '' : ` for ${task}`;
-  return `${id} ${status}${about}, priority ${priority}, from ${named(sent_by)}, ${time(created_at)}: ${quote(content, 120)}`;
-}
-
-function renderApproval({ id, kind, title, state, asked_by, options, answer, note, decided_by, expires_at }: Approval) {
-  return lines(
-    `${kind} ${quote(title)} from ${named(asked_by)}: ${state}${decided_by === undefined ? '' : ` by ${named(decided_by)}`}` +
-      `${state === 'pending' ? `, until ${time(expires_at)}` : ''} (approval ${id})`,
-    state === 'pending' && options !== undefined && `  options: ${options.map((option) => quote(option)).join(', ')}`,
-    answer !== undefined && block('answer', answer),
-    note !== undefined && block('note', note),
-  );
-}
-
-function runLine({ id, agent, status, why, end_reason, error, result }: RunBrief): string {
-  const ended = end_reason === undefined || end_reason === status ? '' : ` (${end_reason})`;
-  const told = [why, error].filter((words) => words !== undefined).map((words) => quote(words, 200));
-  return `${named(agent)} ${status}${ended}${told.length > 0 ? `: ${told.join(', ')}` : ''} (run ${id})${
-    result === undefined ? '' : `\n  ${quote(result, 600)}`
-  }`;
-}

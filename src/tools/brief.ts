@@ -1,4 +1,4 @@
-import type { TaskBrief } from '../events/tasks.ts';
+import type { TaskBrief } from '../events/task-forms.ts';
 import type { Changes, Resumption } from '../services/checkpoints.ts';
 import { heldByOthers, ownLine } from './checkpoints.ts';
 import { shorten } from './fit.ts';

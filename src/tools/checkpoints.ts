@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import type { CheckpointBrief } from '../events/checkpoints.ts';
-import type { TaskBrief } from '../events/tasks.ts';
+import type { TaskBrief } from '../events/task-forms.ts';
 import type { Changes } from '../services/checkpoints.ts';
 import {
   CheckpointPage,

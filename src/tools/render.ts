@@ -1,6 +1,6 @@
 import type { DomainError } from '../errors.ts';
 import type { DecisionBrief } from '../events/decisions.ts';
-import type { TaskBrief } from '../events/tasks.ts';
+import type { TaskBrief } from '../events/task-forms.ts';
 import type { EventBrief } from '../services/events.ts';
 import type { Consequences } from '../services/tasks.ts';
 import { cleanName } from '../text.ts';

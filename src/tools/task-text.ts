@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { ENDED, type Task, TaskBrief } from '../events/tasks.ts';
+import { ENDED, type Task, TaskBrief } from '../events/task-forms.ts';
 import {
   ChangedTask,
   type Claim,

@@ -79,8 +79,7 @@ export const tasks = toolset(
     update_task: {
       title: 'Update a task',
       description:
-        'Change a task in one step. While another agent holds it, only priority, rank, labels and dependencies ' +
-        'can change.',
+        'Change a task. While another agent holds it, only priority, rank, labels and dependencies can change.',
       effect: 'write',
       input: UpdateTask,
       output: ChangedTask,

@@ -32,9 +32,9 @@ select app.declare_event('approval.decided', 'verb_only', 'decision!:one_of:appr
 
 select app.declare_event('approval.expired', 'verb_only');
 
-select app.declare_event('approval.requested', 'creates', 'kind!:one_of:permission|question', 'title!:line:500',
-  'detail:object:16384', 'options:text[]:20:200', 'ttl_seconds!:positive:604800', 'run:ref:80', 'task:ref:80',
-  'project:ref:80');
+select app.declare_event('approval.requested', 'creates', 'kind!:one_of:permission|question|task', 'title!:line:500',
+  'detail:object:16384', 'options:text[]:20:200', 'ttl_seconds:positive:604800', 'run:ref:80', 'task:ref:80',
+  'project:ref:80', 'asked_of:line:120');
 
 select app.declare_event('approval.withdrawn');
 
@@ -148,7 +148,7 @@ select app.declare_event('task.completed', 'summary:text:10000', 'evidence:array
 select app.declare_event('task.created', 'creates', 'title!:line:300', 'description:text:20000',
   'acceptance_criteria:text[]:50:1000', 'constraints:object:16384', 'dependencies:ref[]:100:80', 'parent:ref:80',
   'discovered_from:ref:80', 'priority:one_of:low|medium|high|critical', 'rank:number', 'labels:label[]:20:50',
-  'project:ref:80', 'project_id+:ref:36', 'number+:positive:99999999', 'ref+:ref:41');
+  'reviewer:line:120', 'project:ref:80', 'project_id+:ref:36', 'number+:positive:99999999', 'ref+:ref:41');
 
 select app.declare_event('task.dependencies_changed', 'add:ref[]:100:80', 'remove:ref[]:100:80');
 
@@ -162,10 +162,15 @@ select app.declare_event('task.released', 'outcome!:one_of:paused|failed', 'reas
 
 select app.declare_event('task.reopened', 'reason!:said:4000');
 
+select app.declare_event('task.returned', 'internal', 'reason!:said:4000');
+
+select app.declare_event('task.submitted', 'summary:text:10000', 'evidence:array:400000',
+  'lock_token+:positive:999999999');
+
 select app.declare_event('task.unblocked', 'reason:text:4000');
 
 select app.declare_event('task.updated', 'title:line:300', 'description:text:20000',
   'acceptance_criteria:text[]:50:1000', 'constraints:object:16384', 'priority:one_of:low|medium|high|critical',
-  'rank:number', 'labels:label[]:20:50', 'parent:ref:80');
+  'rank:number', 'labels:label[]:20:50', 'parent:ref:80', 'reviewer:text:120');
 
 select app.declare_event('task.warned', 'internal', 'dependency!:ref:80', 'reason!:said:4000');

@@ -99,6 +99,10 @@ create or replace function app.is_ready(task public.tasks) returns integer langu
     and coalesce(task.open_parts, 0) = 0)::integer
 $$;
 
+-- Tells whether a task waits for who checks it.
+create or replace function app.is_submitted(task public.tasks) returns boolean language sql immutable
+  return task.status = 'blocked' and task.last_outcome is not distinct from 'submitted';
+
 -- Returns the parent of which a task is an open part.
 create or replace function app.open_part_of(task public.tasks) returns uuid language sql immutable
   return case when task.status not in ('completed', 'cancelled') then task.parent_id end;

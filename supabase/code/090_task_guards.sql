@@ -30,15 +30,29 @@ begin
           and not exists (select from public.decisions d where d.tenant_id = task.tenant_id and d.task_id = task.id)
         then array['a decision for this task (record_decision with task)']
         else '{}' end
+      -- Whoever submits asks for it.
       || case when v_require ? 'approval' and task.approved_at is null
+          and event.event_type is distinct from 'task.submitted'
         then array[format('approval by a person (cairn approve %s)', task.ref)]
         else '{}' end
       || case when v_require ? 'clean_scope' and not app.is_scope_clean(task, rules)
         then array['a diff artifact naming its files, all in scope (add_artifact type diff, files)']
         else '{}' end;
   end loop;
-  return v_missing;
+  return v_missing || case when move = 'complete' and app.awaits_review(task, event)
+    then array[format('review by %s', app.quoted_name(task.reviewer))] else '{}' end;
 end
+$$;
+
+-- Tells whether a task, before it counts as done, is checked by another than who completes it.
+create or replace function app.awaits_review(task public.tasks, event public.events)
+  returns boolean
+  language sql
+  stable
+as $$
+  select task.reviewer is not null and event.causation_id is null
+    and event.event_type is distinct from 'task.submitted'
+    and (event.event_type is null or event.actor ->> 'agent' is not null or not app.may_review(event, task.reviewer))
 $$;
 
 -- Tells whether the task's last diff names its files, and each is in the current scope.
@@ -76,9 +90,10 @@ begin
   elsif not exists (select from app.task_moves m where m.event_type = check_move.event_type) then
     return;
   end if;
+  -- A review's own moves follow from what a caller does.
   v_allowed := array(
     select replace(m.event_type, 'task.', '') from app.task_moves m
-    where m.from_status = task.status
+    where m.from_status = task.status and m.event_type not in ('task.submitted', 'task.returned')
     order by 1);
   perform app.fail('illegal_transition',
     format('Task %s is %s; it cannot be %s.', task.ref, task.status, replace(event_type, 'task.', '')),
@@ -126,7 +141,7 @@ begin
         or task.locked_by_user = event.user_id and task.locked_by = app.actor_name(event)) then
     return;
   elsif task.status = 'in_progress' and expires_at <= event.created_at
-      and event.event_type in ('task.released', 'task.completed') then
+      and event.event_type in ('task.released', 'task.submitted', 'task.completed') then
     -- Leaving the token out must not do what the token no longer does.
     perform app.fail('lock_lost',
       format('Nobody holds task %s any more: the lock of %s expired.', task.ref, app.quoted_name(task.locked_by)),
@@ -188,11 +203,15 @@ create or replace function app.check_gates(task public.tasks, rules jsonb, move 
 as $$
 declare
   v_missing text[] := app.unmet_gates(task, rules, move, event);
+  v_submitted public.events := event;
 begin
   if cardinality(v_missing) > 0 then
+    v_submitted.event_type := 'task.submitted';
     perform app.fail('gate_unmet',
       format('Task %s cannot %s yet. Missing: %s.', task.ref, move, array_to_string(v_missing, '; ')),
-      jsonb_build_object('missing', v_missing),
+      jsonb_build_object('missing', v_missing)
+        || case when event.event_type = 'task.completed' and app.unmet_gates(task, rules, move, v_submitted) = '{}'
+          then '{"submit": true}'::jsonb else '{}' end,
       'Provide what is missing, then repeat the call'
         || coalesce(
           ' with all of the evidence, each note saying what shows it (a command and what it printed, a test, a '
@@ -398,7 +417,10 @@ begin
     when event.event_type = 'task.claimed' then
       perform app.check_move(task, event.event_type);
       perform app.guard_claim(task, event, project.rules, v_expires);
-    when event.event_type in ('task.released', 'task.completed', 'task.blocked', 'task.cancelled')
+    -- A review completes what was submitted.
+    when event.event_type = 'task.completed' and event.causation_id is not null then
+      null;
+    when event.event_type in ('task.released', 'task.submitted', 'task.completed', 'task.blocked', 'task.cancelled')
         or event.event_type = 'task.updated' and event.payload - '{priority,labels,rank}'::text[] <> '{}' then
       if event.causation_id is null and expect ->> 'lock_token' is null then
         perform app.check_holder(task, event, expect, v_expires, role);
@@ -415,10 +437,14 @@ begin
   if event.payload ? 'evidence' then
     perform app.check_evidence(task, event.payload -> 'evidence');
   end if;
-  if project.rules ? 'gates' and event.event_type in ('task.completed', 'task.cancelled', 'task.reopened') then
-    perform app.check_gates(task, project.rules,
-      case event.event_type when 'task.completed' then 'complete' when 'task.cancelled' then 'cancel' else 'reopen' end,
-      event);
+  if (project.rules ? 'gates' or task.reviewer is not null)
+      and event.event_type in ('task.submitted', 'task.completed', 'task.cancelled', 'task.reopened') then
+    perform app.check_gates(task, project.rules, case event.event_type
+      when 'task.cancelled' then 'cancel' when 'task.reopened' then 'reopen' else 'complete' end, event);
+  end if;
+  if event.event_type = 'task.updated' and event.payload ? 'reviewer' and event.actor ->> 'agent' is not null then
+    perform app.fail('forbidden', 'A person says who checks a task, once it is there.', null,
+      format('Ask a person to run: cairn edit %s --reviewer NAME', task.ref));
   end if;
   if event.payload ? 'constraints' then
     perform app.check_constraints(event.payload -> 'constraints', project.rules);
@@ -497,6 +523,8 @@ begin
           'exhausted', case when v_payload ->> 'outcome' = 'failed'
               and task.attempts + 1 >= (project.rules ->> 'attempts_max')::integer
             then true end));
+    when 'task.submitted' then
+      v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token));
     when 'task.completed' then
       v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token,
         'unproven', app.list_unproven(app.evolve_task(task, event))));
@@ -547,6 +575,8 @@ select app.set_rows('app.task_moves', '[
   ["task.blocked", "pending", "blocked"],
   ["task.blocked", "in_progress", "blocked"],
   ["task.unblocked", "blocked", "pending"],
+  ["task.submitted", "in_progress", "blocked"],
+  ["task.returned", "blocked", "pending"],
   ["task.completed", "in_progress", "completed"],
   ["task.cancelled", "pending", "cancelled"],
   ["task.cancelled", "in_progress", "cancelled"],

@@ -27,6 +27,8 @@ begin
   task.blocked_reason := null;
   task.blocked_by := null;
   task.completed_at := null;
+  -- It waits for its review no longer.
+  task.last_outcome := nullif(task.last_outcome, 'submitted');
   return task;
 end
 $$;
@@ -41,6 +43,9 @@ begin
   task := jsonb_populate_record(task, payload);
   if payload ? 'parent' then
     task.parent_id := (payload ->> 'parent')::uuid;
+  end if;
+  if payload ->> 'reviewer' = '' then
+    task.reviewer := null;
   end if;
   if payload ? 'labels' then
     task.labels := app.merge_labels(task.labels);
@@ -79,6 +84,30 @@ begin
 end
 $$;
 
+create or replace function app.evolve_review(task public.tasks, event public.events)
+  returns public.tasks
+  language plpgsql
+  immutable
+as $$
+begin
+  task.last_agent := app.actor_name(event);
+  if event.event_type = 'task.returned' then
+    task := app.unlock_task(task, 'pending');
+    task.last_outcome := 'changes_requested';
+    task.last_reason := event.payload ->> 'reason';
+    return task;
+  end if;
+  task := app.unlock_task(task, 'blocked');
+  task.blocked_reason := format('It was submitted, and waits for review by %s.',
+    case when task.reviewer is null then 'a person' else app.quoted_name(task.reviewer) end);
+  task.last_outcome := 'submitted';
+  task.last_reason := event.payload ->> 'summary';
+  task.summary := event.payload ->> 'summary';
+  task.evidence := coalesce(event.payload -> 'evidence', '[]');
+  return task;
+end
+$$;
+
 -- Evolve turns an event into the next state. It never refuses and reads nothing else: the event has happened.
 create or replace function app.evolve_task(task public.tasks, event public.events)
   returns public.tasks
@@ -88,7 +117,6 @@ as $$
 begin
   case event.event_type
     when 'task.created' then task := app.evolve_new_task(event);
-    when 'task.noted' then null;
     when 'task.claimed' then
       task.status := 'in_progress';
       task.locked_at := event.created_at;
@@ -122,6 +150,7 @@ begin
     when 'task.unblocked' then
       task := app.unlock_task(task, 'pending');
       task.attempts := 0;
+    when 'task.submitted', 'task.returned' then task := app.evolve_review(task, event);
     when 'task.completed' then
       task := app.unlock_task(task, 'completed');
       task.completed_at := event.created_at;
@@ -182,12 +211,12 @@ begin
   update public.tasks t set (title, description, acceptance_criteria, constraints, dependencies, parent_id, status,
       priority, labels, rank, open_dependencies, blocked_reason, blocked_by, warning, locked_at, locked_by,
       locked_by_user, lock_token, attempts, last_outcome, last_reason, last_agent, summary, evidence, approved_at,
-      completed_at, version, updated_at)
+      reviewer, completed_at, version, updated_at)
     = (task.title, task.description, task.acceptance_criteria, task.constraints, task.dependencies, task.parent_id,
       task.status, task.priority, task.labels, task.rank, task.open_dependencies, task.blocked_reason, task.blocked_by,
       task.warning, task.locked_at, task.locked_by, task.locked_by_user, task.lock_token, task.attempts,
       task.last_outcome, task.last_reason, task.last_agent, task.summary, task.evidence, task.approved_at,
-      task.completed_at, task.version, task.updated_at)
+      task.reviewer, task.completed_at, task.version, task.updated_at)
     where t.tenant_id = task.tenant_id and t.id = task.id;
 end
 $$;

@@ -24,7 +24,8 @@ begin
     'ready', app.is_claimable(task, v_until),
     'locked_by', task.locked_by, 'locked_until', v_until, 'session', v_session,
     'open_dependencies', nullif(task.open_dependencies, 0), 'open_parts', nullif(task.open_parts, 0),
-    'blocked_reason', left(task.blocked_reason, 300),
+    'blocked_reason', left(task.blocked_reason, 300), 
+    'submitted', nullif(app.is_submitted(task), false),
     'warning', left(task.warning, 300), 'attempts', nullif(task.attempts, 0), 'completed_at', task.completed_at,
     'unproven', app.list_unproven(task), 'parent', v_parent));
 end
@@ -46,7 +47,7 @@ declare
     'scope', case when rules ? 'scope' or task.constraints <> '{}'
       then app.effective_scope(rules, task.constraints) end,
     'last_outcome', task.last_outcome, 'last_reason', task.last_reason, 'last_agent', task.last_agent,
-    'approved_at', task.approved_at,
+    'approved_at', task.approved_at, 'reviewer', task.reviewer,
     'created_by', task.created_by, 'created_at', task.created_at, 'updated_at', task.updated_at));
 begin
   if task.dependencies <> '{}' then
@@ -412,7 +413,7 @@ declare
   v_state jsonb := claimed -> 'state';
   v_gates text[];
 begin
-  if project.rules ? 'gates' then
+  if project.rules ? 'gates' or v_state ? 'reviewer' then
     v_gates := app.unmet_gates(app.find_task(v_state ->> 'id', project.tenant_id), project.rules, 'complete', null);
   end if;
   return jsonb_strip_nulls(jsonb_build_object(

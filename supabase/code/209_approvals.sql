@@ -24,7 +24,8 @@ as $$
 declare
   v_runs uuid[];
 begin
-  if event.event_type = 'approval.requested' and not event.payload ? 'run' and actor.agent is not null then
+  if event.event_type = 'approval.requested' and event.causation_id is null and not event.payload ? 'run'
+      and actor.agent is not null then
     v_runs := array(
       select r.id from public.agents a
       join public.agent_runs r on r.tenant_id = a.tenant_id and r.agent_id = a.id
@@ -46,7 +47,13 @@ declare
   v_state constant text := app.approval_state(approval, event.created_at);
 begin
   if event.event_type = 'approval.requested' then
-    if event.payload ? 'run' and not exists (
+    if event.causation_id is null and event.payload ->> 'kind' = 'task' then
+      perform app.fail('invalid_input', 'A review is asked for by submitting the task.',
+        jsonb_build_object('field', 'kind'), 'The task'' holder submits it by completing it.');
+    elsif event.payload ->> 'kind' <> 'task' and not event.payload ? 'ttl_seconds' then
+      perform app.fail('invalid_input', 'ttl_seconds is missing: nobody''s answer by then is a no.',
+        jsonb_build_object('field', 'ttl_seconds'));
+    elsif event.payload ? 'run' and not exists (
         select from public.agent_runs r
         join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
         where r.tenant_id = event.tenant_id and r.id = app.as_uuid(event.payload ->> 'run')
@@ -69,6 +76,8 @@ begin
       when 'withdrawn' then format('"%s" is not asked any more.', left(approval.title, 200))
       else format('"%s" was %s by %s.', left(approval.title, 200), v_state, approval.decided_by) end, null,
       'list_approvals shows what waits for a person.');
+  elsif event.event_type = 'approval.decided' and approval.kind = 'task' then
+    perform app.check_reviewer(approval, event);
   elsif event.event_type = 'approval.decided' then
     if not app.is_person(actor) then
       perform app.fail('forbidden', 'An answer is given by a person, not by an agent.', null,
@@ -126,6 +135,7 @@ begin
     'options', to_jsonb(approval.options),
     'state', v_state,
     'asked_by', approval.asked_by,
+    'asked_of', approval.asked_of,
     'project', (select p.slug from public.projects p
       where p.tenant_id = approval.tenant_id and p.id = approval.project_id),
     'task', (select t.ref from public.tasks t where t.tenant_id = approval.tenant_id and t.id = approval.task_id),
@@ -183,7 +193,7 @@ begin
 end
 $$;
 
--- Finds an approval by its id. Raises not_found.
+-- Finds an approval by its id, or as the review of a task by the task's ref. Raises not_found.
 create or replace function app.find_approval(ref text, actor app.actor)
   returns public.approvals
   language plpgsql
@@ -191,18 +201,24 @@ create or replace function app.find_approval(ref text, actor app.actor)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_id constant uuid := app.as_uuid(ref);
   v_approval public.approvals;
 begin
-  select * into v_approval from public.approvals a where a.tenant_id = actor.tenant_id and a.id = app.as_uuid(ref);
-  if not found then
-    perform app.fail('not_found', format('There is no question %s in this workspace.', left(ref, 80)), null,
-      'list_approvals shows the ids.');
+  if v_id is null and ref ~ '-[0-9]{1,9}$' then
+    v_approval := app.open_review(actor.tenant_id, app.find_task_id(ref, actor.tenant_id));
+  else
+    select * into v_approval from public.approvals a where a.tenant_id = actor.tenant_id and a.id = v_id;
+  end if;
+  if v_approval.id is null then
+    perform app.fail('not_found', case when v_id is null then format('%s waits for no review.', left(ref, 80))
+      else format('There is no question %s in this workspace.', left(ref, 80)) end, null,
+      'list_approvals shows what waits, with ids.');
   end if;
   return v_approval;
 end
 $$;
 
--- The same, locked behind its run, as everywhere.
+-- The same, locked behind its run or the task that is reviewed, as everywhere.
 create or replace function app.lock_approval(ref text, actor app.actor)
   returns public.approvals
   language plpgsql
@@ -213,6 +229,10 @@ declare
 begin
   perform from public.agent_runs r
     where r.tenant_id = v_approval.tenant_id and r.id = v_approval.run_id for no key update;
+  if v_approval.kind = 'task' then
+    perform from public.tasks t
+      where t.tenant_id = v_approval.tenant_id and t.id = v_approval.task_id for no key update;
+  end if;
   select * into v_approval from public.approvals a
     where a.tenant_id = v_approval.tenant_id and a.id = v_approval.id for no key update;
   return v_approval;
@@ -351,7 +371,7 @@ begin
       select app.approval_full(a)
       from public.approvals a
       left join public.projects p on p.tenant_id = a.tenant_id and p.id = a.project_id
-      where a.tenant_id = v_actor.tenant_id and a.status = 'pending' and a.expires_at > v_now
+      where a.tenant_id = v_actor.tenant_id and a.status = 'pending' and (a.expires_at <= v_now) is not true
         and p.archived_at is null
         and (v_project is null or a.project_id = v_project)
         and (v_after is null or (a.created_at, a.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))

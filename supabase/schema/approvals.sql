@@ -15,7 +15,7 @@ create table public.approvals (
   options text[],
   asked_by text not null,
   status text not null,
-  expires_at timestamp with time zone not null,
+  expires_at timestamp with time zone,
   decided_by text,
   decided_at timestamp with time zone,
   answer text,
@@ -23,6 +23,7 @@ create table public.approvals (
   version bigint not null,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  asked_of text,
   constraint approvals_pkey PRIMARY KEY (tenant_id, id),
   constraint approvals_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
   constraint approvals_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
@@ -30,12 +31,14 @@ create table public.approvals (
   constraint approvals_tenant_id_task_id_fkey FOREIGN KEY (tenant_id, task_id) REFERENCES public.tasks(tenant_id, id),
   constraint approvals_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
   constraint approvals_check CHECK (((status = 'pending'::text) = (decided_at IS NULL))),
-  constraint approvals_kind_check CHECK ((kind = ANY (ARRAY['permission'::text, 'question'::text]))),
+  constraint approvals_check1 CHECK (((expires_at IS NOT NULL) OR ((kind = 'task'::text) AND (task_id IS NOT NULL)))),
+  constraint approvals_kind_check CHECK ((kind = ANY (ARRAY['permission'::text, 'question'::text, 'task'::text]))),
   constraint approvals_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'denied'::text, 'expired'::text, 'withdrawn'::text])))
 );
 CREATE INDEX idx_approvals_created ON public.approvals USING btree (tenant_id, created_at DESC, id DESC);
 CREATE INDEX idx_approvals_pending ON public.approvals USING btree (tenant_id, expires_at) WHERE (status = 'pending'::text);
 CREATE INDEX idx_approvals_project_id ON public.approvals USING btree (project_id);
+CREATE UNIQUE INDEX idx_approvals_review ON public.approvals USING btree (tenant_id, task_id) WHERE ((kind = 'task'::text) AND (status = 'pending'::text));
 CREATE INDEX idx_approvals_run_id ON public.approvals USING btree (tenant_id, run_id);
 CREATE INDEX idx_approvals_task_id ON public.approvals USING btree (tenant_id, task_id);
 CREATE INDEX idx_approvals_user_id ON public.approvals USING btree (user_id);
@@ -80,6 +83,7 @@ begin
     'options', to_jsonb(approval.options),
     'state', v_state,
     'asked_by', approval.asked_by,
+    'asked_of', approval.asked_of,
     'project', (select p.slug from public.projects p
       where p.tenant_id = approval.tenant_id and p.id = approval.project_id),
     'task', (select t.ref from public.tasks t where t.tenant_id = approval.tenant_id and t.id = approval.task_id),
@@ -172,12 +176,18 @@ CREATE OR REPLACE FUNCTION app.find_approval(ref text, actor app.actor)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
+  v_id constant uuid := app.as_uuid(ref);
   v_approval public.approvals;
 begin
-  select * into v_approval from public.approvals a where a.tenant_id = actor.tenant_id and a.id = app.as_uuid(ref);
-  if not found then
-    perform app.fail('not_found', format('There is no question %s in this workspace.', left(ref, 80)), null,
-      'list_approvals shows the ids.');
+  if v_id is null and ref ~ '-[0-9]{1,9}$' then
+    v_approval := app.open_review(actor.tenant_id, app.find_task_id(ref, actor.tenant_id));
+  else
+    select * into v_approval from public.approvals a where a.tenant_id = actor.tenant_id and a.id = v_id;
+  end if;
+  if v_approval.id is null then
+    perform app.fail('not_found', case when v_id is null then format('%s waits for no review.', left(ref, 80))
+      else format('There is no question %s in this workspace.', left(ref, 80)) end, null,
+      'list_approvals shows what waits, with ids.');
   end if;
   return v_approval;
 end
@@ -233,7 +243,13 @@ declare
   v_state constant text := app.approval_state(approval, event.created_at);
 begin
   if event.event_type = 'approval.requested' then
-    if event.payload ? 'run' and not exists (
+    if event.causation_id is null and event.payload ->> 'kind' = 'task' then
+      perform app.fail('invalid_input', 'A review is asked for by submitting the task.',
+        jsonb_build_object('field', 'kind'), 'The task'' holder submits it by completing it.');
+    elsif event.payload ->> 'kind' <> 'task' and not event.payload ? 'ttl_seconds' then
+      perform app.fail('invalid_input', 'ttl_seconds is missing: nobody''s answer by then is a no.',
+        jsonb_build_object('field', 'ttl_seconds'));
+    elsif event.payload ? 'run' and not exists (
         select from public.agent_runs r
         join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
         where r.tenant_id = event.tenant_id and r.id = app.as_uuid(event.payload ->> 'run')
@@ -256,6 +272,8 @@ begin
       when 'withdrawn' then format('"%s" is not asked any more.', left(approval.title, 200))
       else format('"%s" was %s by %s.', left(approval.title, 200), v_state, approval.decided_by) end, null,
       'list_approvals shows what waits for a person.');
+  elsif event.event_type = 'approval.decided' and approval.kind = 'task' then
+    perform app.check_reviewer(approval, event);
   elsif event.event_type = 'approval.decided' then
     if not app.is_person(actor) then
       perform app.fail('forbidden', 'An answer is given by a person, not by an agent.', null,
@@ -293,6 +311,10 @@ declare
 begin
   perform from public.agent_runs r
     where r.tenant_id = v_approval.tenant_id and r.id = v_approval.run_id for no key update;
+  if v_approval.kind = 'task' then
+    perform from public.tasks t
+      where t.tenant_id = v_approval.tenant_id and t.id = v_approval.task_id for no key update;
+  end if;
   select * into v_approval from public.approvals a
     where a.tenant_id = v_approval.tenant_id and a.id = v_approval.id for no key update;
   return v_approval;
@@ -309,7 +331,8 @@ AS $function$
 declare
   v_runs uuid[];
 begin
-  if event.event_type = 'approval.requested' and not event.payload ? 'run' and actor.agent is not null then
+  if event.event_type = 'approval.requested' and event.causation_id is null and not event.payload ? 'run'
+      and actor.agent is not null then
     v_runs := array(
       select r.id from public.agents a
       join public.agent_runs r on r.tenant_id = a.tenant_id and r.agent_id = a.id
@@ -392,7 +415,7 @@ begin
       select app.approval_full(a)
       from public.approvals a
       left join public.projects p on p.tenant_id = a.tenant_id and p.id = a.project_id
-      where a.tenant_id = v_actor.tenant_id and a.status = 'pending' and a.expires_at > v_now
+      where a.tenant_id = v_actor.tenant_id and a.status = 'pending' and (a.expires_at <= v_now) is not true
         and p.archived_at is null
         and (v_project is null or a.project_id = v_project)
         and (v_after is null or (a.created_at, a.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))

@@ -91,8 +91,8 @@ begin
   perform app.guard_approval(v_row, event, actor);
   v_row := app.evolve_approval(v_row, event);
   insert into public.approvals select v_row.*
-    on conflict (tenant_id, id) do update set (project_id, task_id, run_id, user_id, kind, title, detail, options, asked_by, status, expires_at, decided_by, decided_at, answer, note, version, created_at, updated_at)
-      = (excluded.project_id, excluded.task_id, excluded.run_id, excluded.user_id, excluded.kind, excluded.title, excluded.detail, excluded.options, excluded.asked_by, excluded.status, excluded.expires_at, excluded.decided_by, excluded.decided_at, excluded.answer, excluded.note, excluded.version, excluded.created_at, excluded.updated_at);
+    on conflict (tenant_id, id) do update set (project_id, task_id, run_id, user_id, kind, title, detail, options, asked_by, status, expires_at, decided_by, decided_at, answer, note, version, created_at, updated_at, asked_of)
+      = (excluded.project_id, excluded.task_id, excluded.run_id, excluded.user_id, excluded.kind, excluded.title, excluded.detail, excluded.options, excluded.asked_by, excluded.status, excluded.expires_at, excluded.decided_by, excluded.decided_at, excluded.answer, excluded.note, excluded.version, excluded.created_at, excluded.updated_at, excluded.asked_of);
   return (event, app.approval_full(v_row), null)::app.applied;
 end
 $function$;
@@ -558,8 +558,8 @@ AS $function$
   full join (
     select x as live, x.* from public.approvals x
     where x.tenant_id = $1 and ($2 is null or 'approval:' || x.id = any ($2))) l on l.id = f.id
-  where (l.tenant_id, l.id, l.project_id, l.task_id, l.run_id, l.user_id, l.kind, l.title, l.detail, l.options, l.asked_by, l.status, l.expires_at, l.decided_by, l.decided_at, l.answer, l.note, l.version, l.created_at, l.updated_at)
-    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).run_id, (f.state).user_id, (f.state).kind, (f.state).title, (f.state).detail, (f.state).options, (f.state).asked_by, (f.state).status, (f.state).expires_at, (f.state).decided_by, (f.state).decided_at, (f.state).answer, (f.state).note, (f.state).version, (f.state).created_at, (f.state).updated_at)
+  where (l.tenant_id, l.id, l.project_id, l.task_id, l.run_id, l.user_id, l.kind, l.title, l.detail, l.options, l.asked_by, l.status, l.expires_at, l.decided_by, l.decided_at, l.answer, l.note, l.version, l.created_at, l.updated_at, l.asked_of)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).run_id, (f.state).user_id, (f.state).kind, (f.state).title, (f.state).detail, (f.state).options, (f.state).asked_by, (f.state).status, (f.state).expires_at, (f.state).decided_by, (f.state).decided_at, (f.state).answer, (f.state).note, (f.state).version, (f.state).created_at, (f.state).updated_at, (f.state).asked_of)
 $function$;
 -- owner cairn_owner
 
@@ -693,8 +693,8 @@ AS $function$
   full join (
     select x as live, x.* from public.tasks x
     where x.tenant_id = $1 and ($2 is null or 'task:' || x.id = any ($2))) l on l.id = f.id
-  where (l.tenant_id, l.id, l.project_id, l.user_id, l.created_by, l.number, l.ref, l.title, l.description, l.acceptance_criteria, l.constraints, l.dependencies, l.parent_id, l.discovered_from, l.status, l.priority, l.blocked_reason, l.blocked_by, l.warning, l.locked_at, l.locked_by, l.locked_by_user, l.lock_token, l.attempts, l.last_outcome, l.last_reason, l.last_agent, l.summary, l.evidence, l.approved_at, l.completed_at, l.version, l.created_at, l.updated_at, l.labels, l.rank)
-    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).created_by, (f.state).number, (f.state).ref, (f.state).title, (f.state).description, (f.state).acceptance_criteria, (f.state).constraints, (f.state).dependencies, (f.state).parent_id, (f.state).discovered_from, (f.state).status, (f.state).priority, (f.state).blocked_reason, (f.state).blocked_by, (f.state).warning, (f.state).locked_at, (f.state).locked_by, (f.state).locked_by_user, (f.state).lock_token, (f.state).attempts, (f.state).last_outcome, (f.state).last_reason, (f.state).last_agent, (f.state).summary, (f.state).evidence, (f.state).approved_at, (f.state).completed_at, (f.state).version, (f.state).created_at, (f.state).updated_at, (f.state).labels, (f.state).rank)
+  where (l.tenant_id, l.id, l.project_id, l.user_id, l.created_by, l.number, l.ref, l.title, l.description, l.acceptance_criteria, l.constraints, l.dependencies, l.parent_id, l.discovered_from, l.status, l.priority, l.blocked_reason, l.blocked_by, l.warning, l.locked_at, l.locked_by, l.locked_by_user, l.lock_token, l.attempts, l.last_outcome, l.last_reason, l.last_agent, l.summary, l.evidence, l.approved_at, l.completed_at, l.version, l.created_at, l.updated_at, l.labels, l.rank, l.reviewer)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).created_by, (f.state).number, (f.state).ref, (f.state).title, (f.state).description, (f.state).acceptance_criteria, (f.state).constraints, (f.state).dependencies, (f.state).parent_id, (f.state).discovered_from, (f.state).status, (f.state).priority, (f.state).blocked_reason, (f.state).blocked_by, (f.state).warning, (f.state).locked_at, (f.state).locked_by, (f.state).locked_by_user, (f.state).lock_token, (f.state).attempts, (f.state).last_outcome, (f.state).last_reason, (f.state).last_agent, (f.state).summary, (f.state).evidence, (f.state).approved_at, (f.state).completed_at, (f.state).version, (f.state).created_at, (f.state).updated_at, (f.state).labels, (f.state).rank, (f.state).reviewer)
 $function$;
 -- owner cairn_owner
 

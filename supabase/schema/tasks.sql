@@ -97,6 +97,7 @@ create table public.tasks (
   open_parts integer default 0,
   labels text[] default '{}'::text[] not null,
   rank double precision,
+  reviewer text,
   constraint tasks_tenant_id_project_id_number_key UNIQUE (tenant_id, project_id, number),
   constraint tasks_pkey PRIMARY KEY (tenant_id, id),
   constraint tasks_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
@@ -111,6 +112,7 @@ create table public.tasks (
   constraint tasks_open_parts_check CHECK ((open_parts >= 0)),
   constraint tasks_priority_check CHECK ((priority = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text, 'critical'::text]))),
   constraint tasks_rank_check CHECK (((rank > '-Infinity'::double precision) AND (rank < 'Infinity'::double precision))),
+  constraint tasks_reviewer_check CHECK ((reviewer <> ''::text)),
   constraint tasks_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'in_progress'::text, 'blocked'::text, 'completed'::text, 'cancelled'::text])))
 ) with (fillfactor=80);
 CREATE INDEX idx_tasks_locked_at ON public.tasks USING btree (locked_at) WHERE (locked_at IS NOT NULL);
@@ -145,6 +147,8 @@ create policy reach on public.tasks as restrictive for all to cairn_owner using 
 -- app.task_moves: (task.released,in_progress,pending)
 -- app.task_moves: (task.reopened,cancelled,pending)
 -- app.task_moves: (task.reopened,completed,pending)
+-- app.task_moves: (task.returned,blocked,pending)
+-- app.task_moves: (task.submitted,in_progress,blocked)
 -- app.task_moves: (task.unblocked,blocked,pending)
 
 -- Functions
@@ -253,6 +257,13 @@ AS $function$
     and task.open_dependencies = 0
     and coalesce(task.open_parts, 0) = 0)::integer
 $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_submitted(task public.tasks)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN (((task).status = 'blocked'::text) AND (NOT ((task).last_outcome IS DISTINCT FROM 'submitted'::text)));
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.lapsed_tasks(project public.projects)

@@ -81,3 +81,32 @@ describe('what agents ask', () => {
     });
   });
 });
+
+describe('a task that names who checks it', () => {
+  test('waits among what agents ask, and is returned with words, or completed by approve', async () => {
+    const { ref } = await world.json('add', 'Rotate the keys', '--reviewer', 'anna').then(({ tasks }) => tasks[0]);
+    expect((await world.run(['show', ref])).stdout).toContain('Checked by anna before it counts as done');
+    const submit = async () => {
+      const { task } = (await world.agent.call('claim_task', { task: ref })).data as { task: { lock_token: number } };
+      await world.agent.call('complete_task', { task: ref, lock_token: task.lock_token });
+    };
+    await submit();
+
+    const status = (await world.run(['status'])).stdout;
+    expect(status).toContain(`Is ${ref} done? Rotate the keys`);
+    expect(status).not.toContain('cairn unblock');
+    const wordless = await typed(['approvals', 'deny', ref]);
+    expect(wordless).toMatchObject({ code: 1, text: expect.stringContaining('Say what is to be changed') });
+    await typed(['approvals', 'deny', ref, '-m', 'The old key is still there.']);
+    expect(await world.json('show', ref)).toMatchObject({
+      ...{ status: 'pending', last_outcome: 'changes_requested', last_reason: 'The old key is still there.' },
+    });
+
+    await submit();
+    expect((await world.run(['approve', ref])).stdout).toContain('"Rotate the keys" (completed).');
+    expect((await world.run(['approvals'])).stdout).toBe('Nothing waits for a person.\n');
+
+    await world.run(['edit', ref, '--no-reviewer']);
+    expect(await world.json('show', ref)).not.toHaveProperty('reviewer');
+  });
+});

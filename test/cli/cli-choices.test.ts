@@ -5,7 +5,7 @@ import { ArtifactAdded } from '../../src/events/artifacts.ts';
 import { COMMAND_MODES, COMMAND_STATUSES, COMMAND_TYPES } from '../../src/events/commands.ts';
 import { PresetChanged } from '../../src/events/presets.ts';
 import { NOTE_KINDS } from '../../src/events/projects.ts';
-import { PRIORITIES, STATUSES } from '../../src/events/tasks.ts';
+import { PRIORITIES, STATUSES } from '../../src/events/task-forms.ts';
 
 const program = createProgram();
 const choices = (name: string, option: string) =>

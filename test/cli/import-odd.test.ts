@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readSource } from '../../src/cli/move/import-source.ts';
-import type { Task } from '../../src/events/tasks.ts';
+import type { Task } from '../../src/events/task-forms.ts';
 import { writeChecklist } from '../../src/formats/checklist-writer.ts';
 import { detectFormat, type FormatName, readForeign } from '../../src/formats/formats.ts';
 import { planAdoption } from '../../src/services/adoption-plan.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Task } from '../../src/events/tasks.ts';
+import type { Task } from '../../src/events/task-forms.ts';
 import { writeChecklist } from '../../src/formats/checklist-writer.ts';
 import { detectFormat, readForeign } from '../../src/formats/formats.ts';
 

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
-import type { Task } from '../../src/events/tasks.ts';
+import type { Task } from '../../src/events/task-forms.ts';
 import { writeTasks } from '../../src/formats/cairn-tasks.ts';
 import { writeChecklist } from '../../src/formats/checklist-writer.ts';
 import { writeCsv } from '../../src/formats/csv.ts';

@@ -101,6 +101,7 @@ const GIVEN: Record<string, (ctx: Context) => Promise<object>> = {
   cancel_command: async (ctx) => ({ command: (await sent(ctx)).id }),
   interrupt_run: async (ctx) => ({ run: (await sent(ctx)).runs[0]?.id }),
   ask_approval: async () => ({ title: 'T', wait_seconds: 0 }),
+  review_task: async (ctx) => ({ task: await submitted(ctx), decision: 'changes_requested', note: 'N' }),
   update_command: async (ctx) => ({ ...(await given(ctx)), status: 'completed' }),
   save_preset: async () => ({ name: 'P', content: 'C', variables: [{ name: 'v', description: 'V' }] }),
   save_profile: async () => ({ name: 'P' }),
@@ -132,6 +133,16 @@ async function taken(ctx: Context) {
     tasks: [{ title: 'A', acceptance_criteria: ['It runs'] }],
   });
   return take(ctx, tasks[0]?.ref ?? '');
+}
+
+/** A task that another submitted to the calling agent. */
+async function submitted(ctx: Context): Promise<string> {
+  const other = { ...ctx, actor: { ...ctx.actor, agent: 'bob' } };
+  const tasks = [{ title: 'A', reviewer: ctx.actor.agent }];
+  const { tasks: created } = await call(other, 'create_tasks', { project: 'web', tasks });
+  const own = await take(other, created[0]?.ref ?? '');
+  await call(other, 'complete_task', own);
+  return own.task;
 }
 
 /** The alert of a task that was given up as often as its project allows. */

@@ -8,7 +8,7 @@ import type { Preset } from '../../src/events/presets.ts';
 import type { Profile } from '../../src/events/profiles.ts';
 import type { Project } from '../../src/events/projects.ts';
 import type { Session } from '../../src/events/sessions.ts';
-import type { Task } from '../../src/events/tasks.ts';
+import type { Task } from '../../src/events/task-forms.ts';
 import type { Json, Schema } from '../../supabase/types.ts';
 
 // No test: `npm run typecheck` holds the types that the code goes by against those generated from the database.

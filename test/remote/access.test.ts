@@ -178,7 +178,8 @@ function argumentsOf(tool: Tool, refs: Refs) {
   const type = /^(save_preset|send_command)$/.test(tool.name) ? 'plan' : GIVEN.type;
   // A command has a text of its own, or a preset.
   const text = tool.name === 'send_command' ? { preset: undefined } : {};
-  const all = { ...GIVEN, type, ...refs, ...text, supersedes: refs.decision, answers: refs.event };
+  const decision = tool.name === 'review_task' ? 'approved' : refs.decision;
+  const all = { ...GIVEN, type, ...refs, ...text, decision, supersedes: refs.decision, answers: refs.event };
   return Object.fromEntries(Object.entries(all).filter(([name]) => Object.hasOwn(tool.input.shape, name)));
 }
 

@@ -1,5 +1,6 @@
 import type { Context } from '../../src/context.ts';
 import type { Claimed } from '../../src/services/runner.ts';
+import type { Lock } from './calls.ts';
 import { claimed, runnerOf } from './runners.ts';
 
 type Started = Extract<Claimed, { command: unknown }>;
@@ -24,6 +25,13 @@ export async function callAgents(call: Call, ctx: Context): Promise<void> {
   await call('ada', 'ask_approval', { title: 'Which elephant?', options: ['Ella', 'Emma'], wait_seconds: 0 });
   await call('ada', 'list_approvals');
   await call('ada', 'list_runs');
+  const reviewed = [{ title: 'Weigh the elephant', reviewer: 'bob' }];
+  const { tasks } = (await call('ada', 'create_tasks', { project: 'web', tasks: reviewed })) as never as {
+    tasks: { ref: string }[];
+  };
+  const { task } = (await call('ada', 'claim_task', { task: tasks[0]?.ref })) as never as { task: Lock };
+  await call('ada', 'complete_task', { task: tasks[0]?.ref, lock_token: task.lock_token });
+  await call('bob', 'review_task', { task: tasks[0]?.ref, decision: 'approved' });
   await call('ada', 'get_output', { run: run.id });
   await call('ada', 'cancel_command', { command });
   await call('ada', 'list_commands');

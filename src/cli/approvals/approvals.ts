@@ -9,6 +9,7 @@ import { eachPage, readPosition, untilLeft } from '../following.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import { shortId, wholeId } from '../short-id.ts';
+import { isTaskRef } from '../tasks/refs.ts';
 import { type JsonOption, printLine, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 
@@ -16,7 +17,7 @@ const SHOWN_MAX = 100;
 const KNOWN_MAX = 1_000;
 /** The commands for those that wait. */
 export const NEXT =
-  'cairn approvals show ID  cairn approvals approve ID  cairn approvals deny ID  cairn approvals answer ID "…"';
+  'cairn approvals show ID  cairn approvals approve ID  cairn approvals deny ID -m "…"  cairn approvals answer ID "…"';
 
 export type ApprovalsOptions = JsonOption & { all?: true; follow?: true; project?: string | undefined };
 type Decision = { decision: 'approved' | 'denied'; answer?: string };
@@ -84,8 +85,9 @@ export function readPending(ctx: Context): Promise<Approval[]> {
   return readApprovals(ctx, { limit: SHOWN_MAX });
 }
 
-/** Finds one by its id or the end of it, among those that wait first. */
+/** Finds one by its id or the end of it, among those that wait first; a review by its task. */
 function approvalId(ctx: Context, given: string): Promise<string> {
+  if (isTaskRef(given)) return Promise.resolve(given);
   return wholeId(given, {
     each: [false, true].map((all) => () => readApprovals(ctx, { all, limit: KNOWN_MAX })),
     notFound: () =>
@@ -118,8 +120,9 @@ export function approvalTable(approvals: readonly Approval[]): string[] {
   ]);
 }
 
-function stateOf({ state, expires_at, decided_by }: Approval): string {
-  if (state === 'pending') return `a no ${fromNow(expires_at)}`;
+function stateOf({ state, expires_at, asked_of, decided_by }: Approval): string {
+  if (state === 'pending')
+    return expires_at === undefined ? `for ${asked_of ?? 'a person'}` : `a no ${fromNow(expires_at)}`;
   return decided_by === undefined ? state : `${state} by ${decided_by}`;
 }
 

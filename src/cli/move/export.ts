@@ -3,7 +3,7 @@ import { unusableFile } from '../../bounded-read.ts';
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import type { Project } from '../../events/projects.ts';
-import type { Task } from '../../events/tasks.ts';
+import type { Task } from '../../events/task-forms.ts';
 import { writeTasks } from '../../formats/cairn-tasks.ts';
 import { writeChecklist } from '../../formats/checklist-writer.ts';
 import { writeCsv } from '../../formats/csv.ts';

@@ -28,6 +28,7 @@ export type AddOptions = JsonOption & {
   parent?: string;
   discoveredFrom?: string;
   after?: string[];
+  reviewer?: string;
   edit?: true;
 };
 
@@ -50,11 +51,12 @@ export async function runAdd(config: Config, words: string[], options: AddOption
 /** `line` is a task's line of standard input, for refusals. */
 async function add(config: Config, given: (object & { line?: number })[], options: AddOptions): Promise<void> {
   const { tasks, ...followed } = await inLocalContext(config, async (ctx) => {
-    const { priority, label: labels, rank } = options;
+    const { priority, label: labels, rank, reviewer } = options;
     const about = {
       priority,
       labels,
       rank,
+      reviewer,
       parent: options.parent && (await taskRef(ctx, options.parent)),
       discovered_from: options.discoveredFrom && (await taskRef(ctx, options.discoveredFrom)),
       dependencies: options.after && (await taskRefs(ctx, options.after)),

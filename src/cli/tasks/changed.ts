@@ -1,4 +1,4 @@
-import { ENDED, type Task } from '../../events/tasks.ts';
+import { ENDED, type Task } from '../../events/task-forms.ts';
 import type { ChangedTask, Consequences } from '../../services/tasks.ts';
 import { eventSentence, readyNow } from '../../tools/render.ts';
 import { styled } from '../terminal/output.ts';

@@ -1,5 +1,5 @@
 import type { Config } from '../../config.ts';
-import type { Task } from '../../events/tasks.ts';
+import type { Task } from '../../events/task-forms.ts';
 import type { ChangedTask } from '../../services/tasks.ts';
 import { person } from '../../tools/person.ts';
 import { tasks as taskTools } from '../../tools/tasks.ts';

@@ -36,6 +36,7 @@ function addPlanningCommands(program: Command): void {
     .option('--parent <task>', 'the task that it is part of')
     .option('--after <task>', 'a task that must be completed first; repeatable', repeated)
     .option('--discovered-from <task>', 'the task during which it was discovered')
+    .option('--reviewer <name>', 'a person or an agent who checks it before it counts as done')
     .option('-e, --edit', 'write it in an editor')
     .option(...JSON_OPTION)
     .addHelpText(
@@ -62,6 +63,8 @@ function addPlanningCommands(program: Command): void {
     .option('--no-parent', 'remove its parent')
     .option('--after <task>', 'a task that must be completed first; repeatable', repeated)
     .option('--not-after <task>', 'a dependency to remove; repeatable', repeated)
+    .option('--reviewer <name>', 'a person or an agent who checks it before it counts as done')
+    .option('--no-reviewer', 'let it be completed without a review')
     .option('-e, --edit', 'edit it in an editor; the default in a terminal without other options')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn edit web-12', 'cairn edit 12 --priority critical --after web-3'))

@@ -1,7 +1,7 @@
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
-import type { Task } from '../../events/tasks.ts';
+import type { Task } from '../../events/task-forms.ts';
 import type { ChangedTask } from '../../services/tasks.ts';
 import { person } from '../../tools/person.ts';
 import { tasks as taskTools } from '../../tools/tasks.ts';
@@ -32,6 +32,8 @@ export type EditOptions = JsonOption & {
   parent?: string | false;
   after?: string[];
   notAfter?: string[];
+  /** `false`: --no-reviewer. */
+  reviewer?: string | false;
   edit?: true;
 };
 
@@ -118,7 +120,7 @@ function refuseBoth(name: string, added: string[] = [], removed: string[] = []):
 }
 
 async function changesGiven(ctx: Context, task: Task, options: EditOptions) {
-  const { title, criterion: acceptance_criteria, priority, rank, parent, after, notAfter } = options;
+  const { title, criterion: acceptance_criteria, priority, rank, reviewer, parent, after, notAfter } = options;
   return {
     title,
     description: await textOption(options.description),
@@ -126,6 +128,7 @@ async function changesGiven(ctx: Context, task: Task, options: EditOptions) {
     priority,
     labels: labelsAfter(task.labels, options),
     rank: rank === false ? null : rank,
+    reviewer: reviewer === false ? '' : reviewer,
     parent: parent === false ? '' : parent && (await taskRef(ctx, parent)),
     add_dependencies: after && (await taskRefs(ctx, after)),
     remove_dependencies: notAfter && (await taskRefs(ctx, notAfter)),

@@ -36,14 +36,17 @@ export function needsYou({ project, questions, needs, blocked = [] }: Found): st
       text: `its session ${session}`,
       command: 'cairn release REF',
     })),
-    ...blocked.map((task) => ({
-      what: 'blocked',
-      task: task.ref,
-      who: '',
-      text: task.blocked_reason ?? '',
-      // An unblocked task would wait for the cancelled one, out of sight.
-      command: blockedByCancelled(task) === undefined ? 'cairn unblock REF' : 'cairn edit REF --not-after DEPENDENCY',
-    })),
+    // What was submitted waits among the approvals, which are shown above.
+    ...blocked
+      .filter(({ submitted }) => submitted !== true)
+      .map((task) => ({
+        what: 'blocked',
+        task: task.ref,
+        who: '',
+        text: task.blocked_reason ?? '',
+        // An unblocked task would wait for the cancelled one, out of sight.
+        command: blockedByCancelled(task) === undefined ? 'cairn unblock REF' : 'cairn edit REF --not-after DEPENDENCY',
+      })),
   ];
   if (rows.length === 0) return [];
   const inProgress = 'cairn tasks --status in_progress';

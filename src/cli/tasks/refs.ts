@@ -16,6 +16,11 @@ export async function taskRef(ctx: Context, given: string): Promise<string> {
   return refIn(ctx.project, given) ?? given;
 }
 
+/** Tells whether a text has the form of a task's ref with its project: `web-12`. */
+export function isTaskRef(text: string): boolean {
+  return REF.test(text) && !isId(text);
+}
+
 export function taskRefs(ctx: Context, given: readonly string[]): Promise<string[]> {
   return Promise.all(given.map((ref) => taskRef(ctx, ref)));
 }

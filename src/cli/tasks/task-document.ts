@@ -1,4 +1,4 @@
-import type { Task } from '../../events/tasks.ts';
+import type { Task } from '../../events/task-forms.ts';
 import { listItem } from '../../formats/lines.ts';
 
 const TITLE = /^#\s+/;

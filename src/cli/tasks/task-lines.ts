@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import type { Context } from '../../context.ts';
-import type { Task, TaskBrief } from '../../events/tasks.ts';
+import type { Task, TaskBrief } from '../../events/task-forms.ts';
 import type { TaskWithHistory } from '../../services/tasks.ts';
 import { oneLine } from '../../text.ts';
 import { tasks as taskTools } from '../../tools/tasks.ts';
@@ -94,6 +94,7 @@ function standing(task: Shown): string[] {
     task.attempts !== undefined && attemptsOf(task.attempts),
     task.last_reason !== undefined &&
       `Last ${task.last_outcome} by ${oneLine(task.last_agent ?? 'someone')}: ${task.last_reason}`,
+    task.reviewer !== undefined && `Checked by ${oneLine(task.reviewer)} before it counts as done`,
     task.approved_at !== undefined && `Approved ${fromNow(task.approved_at)}`,
     task.scope !== undefined && `Scope: ${JSON.stringify(task.scope)}`,
     task.summary !== undefined && `Completed: ${task.summary}`,

@@ -1,4 +1,4 @@
-import type { Task, TaskBrief } from '../../events/tasks.ts';
+import type { Task, TaskBrief } from '../../events/task-forms.ts';
 
 // The text that the policy for cancelled dependencies writes; a person may write the like, and at worst gets a useless
 // hint.

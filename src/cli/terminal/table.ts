@@ -1,4 +1,4 @@
-import type { PRIORITIES, TaskBrief } from '../../events/tasks.ts';
+import type { PRIORITIES, TaskBrief } from '../../events/task-forms.ts';
 import { oneLine } from '../../text.ts';
 import { times } from '../../tools/render.ts';
 import { styled } from './output.ts';

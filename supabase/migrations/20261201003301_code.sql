@@ -1437,9 +1437,9 @@ select app.declare_event('approval.decided', 'verb_only', 'decision!:one_of:appr
 
 select app.declare_event('approval.expired', 'verb_only');
 
-select app.declare_event('approval.requested', 'creates', 'kind!:one_of:permission|question', 'title!:line:500',
-  'detail:object:16384', 'options:text[]:20:200', 'ttl_seconds!:positive:604800', 'run:ref:80', 'task:ref:80',
-  'project:ref:80');
+select app.declare_event('approval.requested', 'creates', 'kind!:one_of:permission|question|task', 'title!:line:500',
+  'detail:object:16384', 'options:text[]:20:200', 'ttl_seconds:positive:604800', 'run:ref:80', 'task:ref:80',
+  'project:ref:80', 'asked_of:line:120');
 
 select app.declare_event('approval.withdrawn');
 
@@ -1553,7 +1553,7 @@ select app.declare_event('task.completed', 'summary:text:10000', 'evidence:array
 select app.declare_event('task.created', 'creates', 'title!:line:300', 'description:text:20000',
   'acceptance_criteria:text[]:50:1000', 'constraints:object:16384', 'dependencies:ref[]:100:80', 'parent:ref:80',
   'discovered_from:ref:80', 'priority:one_of:low|medium|high|critical', 'rank:number', 'labels:label[]:20:50',
-  'project:ref:80', 'project_id+:ref:36', 'number+:positive:99999999', 'ref+:ref:41');
+  'reviewer:line:120', 'project:ref:80', 'project_id+:ref:36', 'number+:positive:99999999', 'ref+:ref:41');
 
 select app.declare_event('task.dependencies_changed', 'add:ref[]:100:80', 'remove:ref[]:100:80');
 
@@ -1567,11 +1567,16 @@ select app.declare_event('task.released', 'outcome!:one_of:paused|failed', 'reas
 
 select app.declare_event('task.reopened', 'reason!:said:4000');
 
+select app.declare_event('task.returned', 'internal', 'reason!:said:4000');
+
+select app.declare_event('task.submitted', 'summary:text:10000', 'evidence:array:400000',
+  'lock_token+:positive:999999999');
+
 select app.declare_event('task.unblocked', 'reason:text:4000');
 
 select app.declare_event('task.updated', 'title:line:300', 'description:text:20000',
   'acceptance_criteria:text[]:50:1000', 'constraints:object:16384', 'priority:one_of:low|medium|high|critical',
-  'rank:number', 'labels:label[]:20:50', 'parent:ref:80');
+  'rank:number', 'labels:label[]:20:50', 'parent:ref:80', 'reviewer:text:120');
 
 select app.declare_event('task.warned', 'internal', 'dependency!:ref:80', 'reason!:said:4000');
 
@@ -3619,6 +3624,10 @@ create or replace function app.is_ready(task public.tasks) returns integer langu
     and coalesce(task.open_parts, 0) = 0)::integer
 $$;
 
+-- Tells whether a task waits for who checks it.
+create or replace function app.is_submitted(task public.tasks) returns boolean language sql immutable
+  return task.status = 'blocked' and task.last_outcome is not distinct from 'submitted';
+
 -- Returns the parent of which a task is an open part.
 create or replace function app.open_part_of(task public.tasks) returns uuid language sql immutable
   return case when task.status not in ('completed', 'cancelled') then task.parent_id end;
@@ -3728,15 +3737,29 @@ begin
           and not exists (select from public.decisions d where d.tenant_id = task.tenant_id and d.task_id = task.id)
         then array['a decision for this task (record_decision with task)']
         else '{}' end
+      -- Whoever submits asks for it.
       || case when v_require ? 'approval' and task.approved_at is null
+          and event.event_type is distinct from 'task.submitted'
         then array[format('approval by a person (cairn approve %s)', task.ref)]
         else '{}' end
       || case when v_require ? 'clean_scope' and not app.is_scope_clean(task, rules)
         then array['a diff artifact naming its files, all in scope (add_artifact type diff, files)']
         else '{}' end;
   end loop;
-  return v_missing;
+  return v_missing || case when move = 'complete' and app.awaits_review(task, event)
+    then array[format('review by %s', app.quoted_name(task.reviewer))] else '{}' end;
 end
+$$;
+
+-- Tells whether a task, before it counts as done, is checked by another than who completes it.
+create or replace function app.awaits_review(task public.tasks, event public.events)
+  returns boolean
+  language sql
+  stable
+as $$
+  select task.reviewer is not null and event.causation_id is null
+    and event.event_type is distinct from 'task.submitted'
+    and (event.event_type is null or event.actor ->> 'agent' is not null or not app.may_review(event, task.reviewer))
 $$;
 
 -- Tells whether the task's last diff names its files, and each is in the current scope.
@@ -3774,9 +3797,10 @@ begin
   elsif not exists (select from app.task_moves m where m.event_type = check_move.event_type) then
     return;
   end if;
+  -- A review's own moves follow from what a caller does.
   v_allowed := array(
     select replace(m.event_type, 'task.', '') from app.task_moves m
-    where m.from_status = task.status
+    where m.from_status = task.status and m.event_type not in ('task.submitted', 'task.returned')
     order by 1);
   perform app.fail('illegal_transition',
     format('Task %s is %s; it cannot be %s.', task.ref, task.status, replace(event_type, 'task.', '')),
@@ -3824,7 +3848,7 @@ begin
         or task.locked_by_user = event.user_id and task.locked_by = app.actor_name(event)) then
     return;
   elsif task.status = 'in_progress' and expires_at <= event.created_at
-      and event.event_type in ('task.released', 'task.completed') then
+      and event.event_type in ('task.released', 'task.submitted', 'task.completed') then
     -- Leaving the token out must not do what the token no longer does.
     perform app.fail('lock_lost',
       format('Nobody holds task %s any more: the lock of %s expired.', task.ref, app.quoted_name(task.locked_by)),
@@ -3886,11 +3910,15 @@ create or replace function app.check_gates(task public.tasks, rules jsonb, move 
 as $$
 declare
   v_missing text[] := app.unmet_gates(task, rules, move, event);
+  v_submitted public.events := event;
 begin
   if cardinality(v_missing) > 0 then
+    v_submitted.event_type := 'task.submitted';
     perform app.fail('gate_unmet',
       format('Task %s cannot %s yet. Missing: %s.', task.ref, move, array_to_string(v_missing, '; ')),
-      jsonb_build_object('missing', v_missing),
+      jsonb_build_object('missing', v_missing)
+        || case when event.event_type = 'task.completed' and app.unmet_gates(task, rules, move, v_submitted) = '{}'
+          then '{"submit": true}'::jsonb else '{}' end,
       'Provide what is missing, then repeat the call'
         || coalesce(
           ' with all of the evidence, each note saying what shows it (a command and what it printed, a test, a '
@@ -4096,7 +4124,10 @@ begin
     when event.event_type = 'task.claimed' then
       perform app.check_move(task, event.event_type);
       perform app.guard_claim(task, event, project.rules, v_expires);
-    when event.event_type in ('task.released', 'task.completed', 'task.blocked', 'task.cancelled')
+    -- A review completes what was submitted.
+    when event.event_type = 'task.completed' and event.causation_id is not null then
+      null;
+    when event.event_type in ('task.released', 'task.submitted', 'task.completed', 'task.blocked', 'task.cancelled')
         or event.event_type = 'task.updated' and event.payload - '{priority,labels,rank}'::text[] <> '{}' then
       if event.causation_id is null and expect ->> 'lock_token' is null then
         perform app.check_holder(task, event, expect, v_expires, role);
@@ -4113,10 +4144,14 @@ begin
   if event.payload ? 'evidence' then
     perform app.check_evidence(task, event.payload -> 'evidence');
   end if;
-  if project.rules ? 'gates' and event.event_type in ('task.completed', 'task.cancelled', 'task.reopened') then
-    perform app.check_gates(task, project.rules,
-      case event.event_type when 'task.completed' then 'complete' when 'task.cancelled' then 'cancel' else 'reopen' end,
-      event);
+  if (project.rules ? 'gates' or task.reviewer is not null)
+      and event.event_type in ('task.submitted', 'task.completed', 'task.cancelled', 'task.reopened') then
+    perform app.check_gates(task, project.rules, case event.event_type
+      when 'task.cancelled' then 'cancel' when 'task.reopened' then 'reopen' else 'complete' end, event);
+  end if;
+  if event.event_type = 'task.updated' and event.payload ? 'reviewer' and event.actor ->> 'agent' is not null then
+    perform app.fail('forbidden', 'A person says who checks a task, once it is there.', null,
+      format('Ask a person to run: cairn edit %s --reviewer NAME', task.ref));
   end if;
   if event.payload ? 'constraints' then
     perform app.check_constraints(event.payload -> 'constraints', project.rules);
@@ -4195,6 +4230,8 @@ begin
           'exhausted', case when v_payload ->> 'outcome' = 'failed'
               and task.attempts + 1 >= (project.rules ->> 'attempts_max')::integer
             then true end));
+    when 'task.submitted' then
+      v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token));
     when 'task.completed' then
       v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token,
         'unproven', app.list_unproven(app.evolve_task(task, event))));
@@ -4245,6 +4282,8 @@ select app.set_rows('app.task_moves', '[
   ["task.blocked", "pending", "blocked"],
   ["task.blocked", "in_progress", "blocked"],
   ["task.unblocked", "blocked", "pending"],
+  ["task.submitted", "in_progress", "blocked"],
+  ["task.returned", "blocked", "pending"],
   ["task.completed", "in_progress", "completed"],
   ["task.cancelled", "pending", "cancelled"],
   ["task.cancelled", "in_progress", "cancelled"],
@@ -4281,6 +4320,8 @@ begin
   task.blocked_reason := null;
   task.blocked_by := null;
   task.completed_at := null;
+  -- It waits for its review no longer.
+  task.last_outcome := nullif(task.last_outcome, 'submitted');
   return task;
 end
 $$;
@@ -4295,6 +4336,9 @@ begin
   task := jsonb_populate_record(task, payload);
   if payload ? 'parent' then
     task.parent_id := (payload ->> 'parent')::uuid;
+  end if;
+  if payload ->> 'reviewer' = '' then
+    task.reviewer := null;
   end if;
   if payload ? 'labels' then
     task.labels := app.merge_labels(task.labels);
@@ -4333,6 +4377,30 @@ begin
 end
 $$;
 
+create or replace function app.evolve_review(task public.tasks, event public.events)
+  returns public.tasks
+  language plpgsql
+  immutable
+as $$
+begin
+  task.last_agent := app.actor_name(event);
+  if event.event_type = 'task.returned' then
+    task := app.unlock_task(task, 'pending');
+    task.last_outcome := 'changes_requested';
+    task.last_reason := event.payload ->> 'reason';
+    return task;
+  end if;
+  task := app.unlock_task(task, 'blocked');
+  task.blocked_reason := format('It was submitted, and waits for review by %s.',
+    case when task.reviewer is null then 'a person' else app.quoted_name(task.reviewer) end);
+  task.last_outcome := 'submitted';
+  task.last_reason := event.payload ->> 'summary';
+  task.summary := event.payload ->> 'summary';
+  task.evidence := coalesce(event.payload -> 'evidence', '[]');
+  return task;
+end
+$$;
+
 -- Evolve turns an event into the next state. It never refuses and reads nothing else: the event has happened.
 create or replace function app.evolve_task(task public.tasks, event public.events)
   returns public.tasks
@@ -4342,7 +4410,6 @@ as $$
 begin
   case event.event_type
     when 'task.created' then task := app.evolve_new_task(event);
-    when 'task.noted' then null;
     when 'task.claimed' then
       task.status := 'in_progress';
       task.locked_at := event.created_at;
@@ -4376,6 +4443,7 @@ begin
     when 'task.unblocked' then
       task := app.unlock_task(task, 'pending');
       task.attempts := 0;
+    when 'task.submitted', 'task.returned' then task := app.evolve_review(task, event);
     when 'task.completed' then
       task := app.unlock_task(task, 'completed');
       task.completed_at := event.created_at;
@@ -4436,12 +4504,12 @@ begin
   update public.tasks t set (title, description, acceptance_criteria, constraints, dependencies, parent_id, status,
       priority, labels, rank, open_dependencies, blocked_reason, blocked_by, warning, locked_at, locked_by,
       locked_by_user, lock_token, attempts, last_outcome, last_reason, last_agent, summary, evidence, approved_at,
-      completed_at, version, updated_at)
+      reviewer, completed_at, version, updated_at)
     = (task.title, task.description, task.acceptance_criteria, task.constraints, task.dependencies, task.parent_id,
       task.status, task.priority, task.labels, task.rank, task.open_dependencies, task.blocked_reason, task.blocked_by,
       task.warning, task.locked_at, task.locked_by, task.locked_by_user, task.lock_token, task.attempts,
       task.last_outcome, task.last_reason, task.last_agent, task.summary, task.evidence, task.approved_at,
-      task.completed_at, task.version, task.updated_at)
+      task.reviewer, task.completed_at, task.version, task.updated_at)
     where t.tenant_id = task.tenant_id and t.id = task.id;
 end
 $$;
@@ -4907,7 +4975,8 @@ begin
     'ready', app.is_claimable(task, v_until),
     'locked_by', task.locked_by, 'locked_until', v_until, 'session', v_session,
     'open_dependencies', nullif(task.open_dependencies, 0), 'open_parts', nullif(task.open_parts, 0),
-    'blocked_reason', left(task.blocked_reason, 300),
+    'blocked_reason', left(task.blocked_reason, 300), 
+    'submitted', nullif(app.is_submitted(task), false),
     'warning', left(task.warning, 300), 'attempts', nullif(task.attempts, 0), 'completed_at', task.completed_at,
     'unproven', app.list_unproven(task), 'parent', v_parent));
 end
@@ -4929,7 +4998,7 @@ declare
     'scope', case when rules ? 'scope' or task.constraints <> '{}'
       then app.effective_scope(rules, task.constraints) end,
     'last_outcome', task.last_outcome, 'last_reason', task.last_reason, 'last_agent', task.last_agent,
-    'approved_at', task.approved_at,
+    'approved_at', task.approved_at, 'reviewer', task.reviewer,
     'created_by', task.created_by, 'created_at', task.created_at, 'updated_at', task.updated_at));
 begin
   if task.dependencies <> '{}' then
@@ -5295,7 +5364,7 @@ declare
   v_state jsonb := claimed -> 'state';
   v_gates text[];
 begin
-  if project.rules ? 'gates' then
+  if project.rules ? 'gates' or v_state ? 'reviewer' then
     v_gates := app.unmet_gates(app.find_task(v_state ->> 'id', project.tenant_id), project.rules, 'complete', null);
   end if;
   return jsonb_strip_nulls(jsonb_build_object(
@@ -6894,7 +6963,7 @@ create or replace function app.follow_ups(event public.events, triggers jsonb, d
 as $$
 declare
   v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event) || app.follow_commands(event)
-    || app.follow_approvals(event);
+    || app.follow_approvals(event) || app.follow_reviews(event);
   v_task public.tasks;
   v_trigger jsonb;
   v_action jsonb;
@@ -6943,7 +7012,7 @@ begin
   return not exists (select from public.tasks t
     where t.tenant_id = is_settled.tenant_id and t.id = app.stream_id(request ->> 'stream')
       and t.status = case request ->> 'type'
-        when 'task.blocked' then 'pending' when 'task.unblocked' then 'blocked' else 'in_progress' end);
+        when 'task.blocked' then 'pending' when 'task.warned' then 'in_progress' else 'blocked' end);
 end
 $$;
 
@@ -9988,7 +10057,8 @@ as $$
 declare
   v_runs uuid[];
 begin
-  if event.event_type = 'approval.requested' and not event.payload ? 'run' and actor.agent is not null then
+  if event.event_type = 'approval.requested' and event.causation_id is null and not event.payload ? 'run'
+      and actor.agent is not null then
     v_runs := array(
       select r.id from public.agents a
       join public.agent_runs r on r.tenant_id = a.tenant_id and r.agent_id = a.id
@@ -10010,7 +10080,13 @@ declare
   v_state constant text := app.approval_state(approval, event.created_at);
 begin
   if event.event_type = 'approval.requested' then
-    if event.payload ? 'run' and not exists (
+    if event.causation_id is null and event.payload ->> 'kind' = 'task' then
+      perform app.fail('invalid_input', 'A review is asked for by submitting the task.',
+        jsonb_build_object('field', 'kind'), 'The task'' holder submits it by completing it.');
+    elsif event.payload ->> 'kind' <> 'task' and not event.payload ? 'ttl_seconds' then
+      perform app.fail('invalid_input', 'ttl_seconds is missing: nobody''s answer by then is a no.',
+        jsonb_build_object('field', 'ttl_seconds'));
+    elsif event.payload ? 'run' and not exists (
         select from public.agent_runs r
         join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
         where r.tenant_id = event.tenant_id and r.id = app.as_uuid(event.payload ->> 'run')
@@ -10033,6 +10109,8 @@ begin
       when 'withdrawn' then format('"%s" is not asked any more.', left(approval.title, 200))
       else format('"%s" was %s by %s.', left(approval.title, 200), v_state, approval.decided_by) end, null,
       'list_approvals shows what waits for a person.');
+  elsif event.event_type = 'approval.decided' and approval.kind = 'task' then
+    perform app.check_reviewer(approval, event);
   elsif event.event_type = 'approval.decided' then
     if not app.is_person(actor) then
       perform app.fail('forbidden', 'An answer is given by a person, not by an agent.', null,
@@ -10090,6 +10168,7 @@ begin
     'options', to_jsonb(approval.options),
     'state', v_state,
     'asked_by', approval.asked_by,
+    'asked_of', approval.asked_of,
     'project', (select p.slug from public.projects p
       where p.tenant_id = approval.tenant_id and p.id = approval.project_id),
     'task', (select t.ref from public.tasks t where t.tenant_id = approval.tenant_id and t.id = approval.task_id),
@@ -10147,7 +10226,7 @@ begin
 end
 $$;
 
--- Finds an approval by its id. Raises not_found.
+-- Finds an approval by its id, or as the review of a task by the task's ref. Raises not_found.
 create or replace function app.find_approval(ref text, actor app.actor)
   returns public.approvals
   language plpgsql
@@ -10155,18 +10234,24 @@ create or replace function app.find_approval(ref text, actor app.actor)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_id constant uuid := app.as_uuid(ref);
   v_approval public.approvals;
 begin
-  select * into v_approval from public.approvals a where a.tenant_id = actor.tenant_id and a.id = app.as_uuid(ref);
-  if not found then
-    perform app.fail('not_found', format('There is no question %s in this workspace.', left(ref, 80)), null,
-      'list_approvals shows the ids.');
+  if v_id is null and ref ~ '-[0-9]{1,9}$' then
+    v_approval := app.open_review(actor.tenant_id, app.find_task_id(ref, actor.tenant_id));
+  else
+    select * into v_approval from public.approvals a where a.tenant_id = actor.tenant_id and a.id = v_id;
+  end if;
+  if v_approval.id is null then
+    perform app.fail('not_found', case when v_id is null then format('%s waits for no review.', left(ref, 80))
+      else format('There is no question %s in this workspace.', left(ref, 80)) end, null,
+      'list_approvals shows what waits, with ids.');
   end if;
   return v_approval;
 end
 $$;
 
--- The same, locked behind its run, as everywhere.
+-- The same, locked behind its run or the task that is reviewed, as everywhere.
 create or replace function app.lock_approval(ref text, actor app.actor)
   returns public.approvals
   language plpgsql
@@ -10177,6 +10262,10 @@ declare
 begin
   perform from public.agent_runs r
     where r.tenant_id = v_approval.tenant_id and r.id = v_approval.run_id for no key update;
+  if v_approval.kind = 'task' then
+    perform from public.tasks t
+      where t.tenant_id = v_approval.tenant_id and t.id = v_approval.task_id for no key update;
+  end if;
   select * into v_approval from public.approvals a
     where a.tenant_id = v_approval.tenant_id and a.id = v_approval.id for no key update;
   return v_approval;
@@ -10315,7 +10404,7 @@ begin
       select app.approval_full(a)
       from public.approvals a
       left join public.projects p on p.tenant_id = a.tenant_id and p.id = a.project_id
-      where a.tenant_id = v_actor.tenant_id and a.status = 'pending' and a.expires_at > v_now
+      where a.tenant_id = v_actor.tenant_id and a.status = 'pending' and (a.expires_at <= v_now) is not true
         and p.archived_at is null
         and (v_project is null or a.project_id = v_project)
         and (v_after is null or (a.created_at, a.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
@@ -10551,6 +10640,128 @@ begin
   update public.agents a set activity_state = 'processing'
     where a.tenant_id = agent.tenant_id and a.id = agent.id;
   return app.start_run(v_run, agent, actor, at);
+end
+$$;
+
+-- Reviews: who checks a task before it counts as done. Its holder submits it, which opens an approval of kind `task`;
+-- the answer completes the task, or returns it with words.
+
+-- Tells whether whoever acts may check what is asked of `asked_of`: an agent or a person of that name (codex: all its
+-- sessions too), any person if it names nobody, and the workspace's owners and administrators always.
+create or replace function app.may_review(event public.events, asked_of text)
+  returns boolean
+  language sql
+  stable
+as $$
+  select case
+    when event.actor ->> 'agent' is not null then lower(asked_of) in
+      (lower(event.actor ->> 'agent'), lower(split_part(event.actor ->> 'agent', '#', 1)))
+    else asked_of is null or lower(asked_of) = lower(app.actor_name(event)) or exists (
+      select from public.users u
+      left join public.memberships m on m.tenant_id = event.tenant_id and m.user_id = u.id
+      where u.id = event.user_id and (lower(u.name) = lower(asked_of) or app.role_rank(m.role) >= 3)) end is true
+$$;
+
+-- Refuses the answer to a review by another than the one it is asked of, by who did the work, and changes without
+-- words.
+create or replace function app.check_reviewer(review public.approvals, event public.events)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_asked_of constant text := case when review.asked_of is null then 'a person, not by an agent'
+    else app.quoted_name(review.asked_of) end;
+begin
+  if event.actor ->> 'agent' = review.asked_by then
+    perform app.fail('forbidden', 'Whoever did the work does not check it.', null,
+      format('It waits for %s.', v_asked_of));
+  elsif not app.may_review(event, review.asked_of) then
+    perform app.fail('forbidden', format('"%s" is answered by %s.', left(review.title, 200), v_asked_of), null,
+      'Leave it to them. A person may name another: cairn edit REF --reviewer NAME.');
+  elsif event.payload ->> 'decision' = 'denied' and app.clean_name(event.payload ->> 'note', 2000) is null then
+    perform app.fail('invalid_input', 'Say what is to be changed: the next holder reads it.',
+      jsonb_build_object('field', 'note'));
+  end if;
+end
+$$;
+
+-- The review that a task waits for, if any.
+create or replace function app.open_review(tenant_id uuid, task_id uuid)
+  returns public.approvals
+  language sql
+  stable
+as $$
+  select a.* from public.approvals a
+  where a.tenant_id = open_review.tenant_id and a.task_id = open_review.task_id and a.kind = 'task'
+    and a.status = 'pending'
+$$;
+
+-- A command to the agent that did the work, if it takes commands of whoever wants changes: it goes on by itself.
+create or replace function app.ask_again(review public.approvals, task public.tasks, event public.events)
+  returns jsonb[]
+  language sql
+  stable
+as $$
+  select array(
+    select jsonb_build_object('stream', 'command:' || app.uuid_v7(), 'type', 'command.sent', 'data',
+      jsonb_build_object('to', jsonb_build_array(a.id), 'task', task.id, 'content', left(
+        format('Changes are asked for on %s, which you submitted: %s', task.ref, event.payload ->> 'note'), 16000)))
+    from public.agents a
+    where a.tenant_id = event.tenant_id and lower(a.name) = lower(review.asked_by) and a.retired_at is null
+      and app.takes_commands_of(a, event.user_id) and (a.project_id is null or a.project_id = event.project_id))
+$$;
+
+-- Lists what follows from an event for reviews. A task that leaves its review in another way is not asked for any more.
+create or replace function app.follow_reviews(event public.events)
+  returns jsonb[]
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_task public.tasks;
+  v_review public.approvals;
+  v_completed jsonb;
+begin
+  if event.event_type not in ('task.submitted', 'task.approved', 'task.unblocked',
+      'task.completed', 'task.cancelled', 'approval.decided') then
+    return '{}';
+  end if;
+  if event.event_type = 'approval.decided' then
+    select * into v_review from public.approvals a
+      where a.tenant_id = event.tenant_id and a.id = app.stream_id(event.stream);
+  else
+    v_review := app.open_review(event.tenant_id, event.task_id);
+  end if;
+  select * into v_task from public.tasks t
+    where t.tenant_id = event.tenant_id and t.id = coalesce(event.task_id, v_review.task_id);
+  if event.event_type = 'task.submitted' then
+    return array[jsonb_build_object('stream', 'approval:' || app.uuid_v7(), 'type', 'approval.requested',
+      'data', jsonb_strip_nulls(jsonb_build_object('kind', 'task', 'task', v_task.id, 'asked_of', v_task.reviewer,
+        'title', left(format('Is %s done? %s', v_task.ref, v_task.title), 500),
+        'detail', case when v_task.summary is not null then jsonb_build_object('summary', left(v_task.summary, 4000))
+          end)))];
+  end if;
+  v_completed := jsonb_build_object('stream', 'task:' || v_task.id, 'type', 'task.completed', 'data',
+    jsonb_strip_nulls(jsonb_build_object('summary', v_task.summary, 'evidence', v_task.evidence)));
+  if event.event_type = 'approval.decided' then
+    return case
+      when v_review.kind <> 'task' or event.causation_id is not null then '{}'
+      when v_review.status = 'denied' then array[jsonb_build_object('stream', 'task:' || v_task.id,
+        'type', 'task.returned', 'data', jsonb_build_object('reason', event.payload -> 'note'))]
+        || app.ask_again(v_review, v_task, event)
+      -- A gate asks for the approval of a person: only theirs is on the task.
+      when event.actor ->> 'agent' is not null then array[v_completed]
+      else array[jsonb_build_object('stream', 'task:' || v_task.id, 'type', 'task.approved', 'data',
+        jsonb_strip_nulls(jsonb_build_object('note', event.payload -> 'note'))), v_completed] end;
+  end if;
+  return case
+    when v_review.id is null then '{}'
+    when event.event_type = 'task.approved' then array[jsonb_build_object('stream', 'approval:' || v_review.id,
+      'type', 'approval.decided', 'verb', true, 'data', '{"decision": "approved"}'::jsonb), v_completed]
+    else array[jsonb_build_object('stream', 'approval:' || v_review.id, 'type', 'approval.withdrawn')] end;
 end
 $$;
 
@@ -16117,6 +16328,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002900', '8d7349e7d0b97d84867b955b5c69def15c22f43cbdc122938e9b0cb539b64573', '0.1.0'),
   ('20261201003000', '6abdda6c852015d4b06958d16146a27496042329ccaaf385dfa689ff712f43ca', '0.1.0'),
   ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
-  ('code', '1f707783d4947c0002ce96064b6c2ad66ec3ce5a644fc12e22c6bce5b5f57ad5', '0.1.0')
+  ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
+  ('code', '5a381a227d79a9ddf0e87296382232652cef69f92eef5e6a91c65ef5fb36d151', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -1,0 +1,121 @@
+-- Reviews: who checks a task before it counts as done. Its holder submits it, which opens an approval of kind `task`;
+-- the answer completes the task, or returns it with words.
+
+-- Tells whether whoever acts may check what is asked of `asked_of`: an agent or a person of that name (codex: all its
+-- sessions too), any person if it names nobody, and the workspace's owners and administrators always.
+create or replace function app.may_review(event public.events, asked_of text)
+  returns boolean
+  language sql
+  stable
+as $$
+  select case
+    when event.actor ->> 'agent' is not null then lower(asked_of) in
+      (lower(event.actor ->> 'agent'), lower(split_part(event.actor ->> 'agent', '#', 1)))
+    else asked_of is null or lower(asked_of) = lower(app.actor_name(event)) or exists (
+      select from public.users u
+      left join public.memberships m on m.tenant_id = event.tenant_id and m.user_id = u.id
+      where u.id = event.user_id and (lower(u.name) = lower(asked_of) or app.role_rank(m.role) >= 3)) end is true
+$$;
+
+-- Refuses the answer to a review by another than the one it is asked of, by who did the work, and changes without
+-- words.
+create or replace function app.check_reviewer(review public.approvals, event public.events)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_asked_of constant text := case when review.asked_of is null then 'a person, not by an agent'
+    else app.quoted_name(review.asked_of) end;
+begin
+  if event.actor ->> 'agent' = review.asked_by then
+    perform app.fail('forbidden', 'Whoever did the work does not check it.', null,
+      format('It waits for %s.', v_asked_of));
+  elsif not app.may_review(event, review.asked_of) then
+    perform app.fail('forbidden', format('"%s" is answered by %s.', left(review.title, 200), v_asked_of), null,
+      'Leave it to them. A person may name another: cairn edit REF --reviewer NAME.');
+  elsif event.payload ->> 'decision' = 'denied' and app.clean_name(event.payload ->> 'note', 2000) is null then
+    perform app.fail('invalid_input', 'Say what is to be changed: the next holder reads it.',
+      jsonb_build_object('field', 'note'));
+  end if;
+end
+$$;
+
+-- The review that a task waits for, if any.
+create or replace function app.open_review(tenant_id uuid, task_id uuid)
+  returns public.approvals
+  language sql
+  stable
+as $$
+  select a.* from public.approvals a
+  where a.tenant_id = open_review.tenant_id and a.task_id = open_review.task_id and a.kind = 'task'
+    and a.status = 'pending'
+$$;
+
+-- A command to the agent that did the work, if it takes commands of whoever wants changes: it goes on by itself.
+create or replace function app.ask_again(review public.approvals, task public.tasks, event public.events)
+  returns jsonb[]
+  language sql
+  stable
+as $$
+  select array(
+    select jsonb_build_object('stream', 'command:' || app.uuid_v7(), 'type', 'command.sent', 'data',
+      jsonb_build_object('to', jsonb_build_array(a.id), 'task', task.id, 'content', left(
+        format('Changes are asked for on %s, which you submitted: %s', task.ref, event.payload ->> 'note'), 16000)))
+    from public.agents a
+    where a.tenant_id = event.tenant_id and lower(a.name) = lower(review.asked_by) and a.retired_at is null
+      and app.takes_commands_of(a, event.user_id) and (a.project_id is null or a.project_id = event.project_id))
+$$;
+
+-- Lists what follows from an event for reviews. A task that leaves its review in another way is not asked for any more.
+create or replace function app.follow_reviews(event public.events)
+  returns jsonb[]
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_task public.tasks;
+  v_review public.approvals;
+  v_completed jsonb;
+begin
+  if event.event_type not in ('task.submitted', 'task.approved', 'task.unblocked',
+      'task.completed', 'task.cancelled', 'approval.decided') then
+    return '{}';
+  end if;
+  if event.event_type = 'approval.decided' then
+    select * into v_review from public.approvals a
+      where a.tenant_id = event.tenant_id and a.id = app.stream_id(event.stream);
+  else
+    v_review := app.open_review(event.tenant_id, event.task_id);
+  end if;
+  select * into v_task from public.tasks t
+    where t.tenant_id = event.tenant_id and t.id = coalesce(event.task_id, v_review.task_id);
+  if event.event_type = 'task.submitted' then
+    return array[jsonb_build_object('stream', 'approval:' || app.uuid_v7(), 'type', 'approval.requested',
+      'data', jsonb_strip_nulls(jsonb_build_object('kind', 'task', 'task', v_task.id, 'asked_of', v_task.reviewer,
+        'title', left(format('Is %s done? %s', v_task.ref, v_task.title), 500),
+        'detail', case when v_task.summary is not null then jsonb_build_object('summary', left(v_task.summary, 4000))
+          end)))];
+  end if;
+  v_completed := jsonb_build_object('stream', 'task:' || v_task.id, 'type', 'task.completed', 'data',
+    jsonb_strip_nulls(jsonb_build_object('summary', v_task.summary, 'evidence', v_task.evidence)));
+  if event.event_type = 'approval.decided' then
+    return case
+      when v_review.kind <> 'task' or event.causation_id is not null then '{}'
+      when v_review.status = 'denied' then array[jsonb_build_object('stream', 'task:' || v_task.id,
+        'type', 'task.returned', 'data', jsonb_build_object('reason', event.payload -> 'note'))]
+        || app.ask_again(v_review, v_task, event)
+      -- A gate asks for the approval of a person: only theirs is on the task.
+      when event.actor ->> 'agent' is not null then array[v_completed]
+      else array[jsonb_build_object('stream', 'task:' || v_task.id, 'type', 'task.approved', 'data',
+        jsonb_strip_nulls(jsonb_build_object('note', event.payload -> 'note'))), v_completed] end;
+  end if;
+  return case
+    when v_review.id is null then '{}'
+    when event.event_type = 'task.approved' then array[jsonb_build_object('stream', 'approval:' || v_review.id,
+      'type', 'approval.decided', 'verb', true, 'data', '{"decision": "approved"}'::jsonb), v_completed]
+    else array[jsonb_build_object('stream', 'approval:' || v_review.id, 'type', 'approval.withdrawn')] end;
+end
+$$;
