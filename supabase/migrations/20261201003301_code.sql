@@ -8029,7 +8029,7 @@ begin
   if agent.retired_at is not null then
     perform app.fail('illegal_transition', format('The agent %s is retired.', agent.name), null,
       'Its runner registers a new one under the same name.');
-  elsif event.event_type in ('agent.renamed', 'agent.configured', 'agent.retired') then
+  elsif event.event_type in ('agent.renamed', 'agent.configured', 'agent.resumed', 'agent.retired') then
     perform app.check_owner(agent.user_id, actor, format('The agent %s', agent.name));
   end if;
   if app.as_uuid(v_name) is not null or lower(v_name) in ('all', 'system') or v_name ~ ':' then
@@ -16329,6 +16329,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003000', '6abdda6c852015d4b06958d16146a27496042329ccaaf385dfa689ff712f43ca', '0.1.0'),
   ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
-  ('code', '5a381a227d79a9ddf0e87296382232652cef69f92eef5e6a91c65ef5fb36d151', '0.1.0')
+  ('code', '4f1fad71cffd5d754d99af8ac1687c1788432e91f417f626217d4a3ec18f1db5', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

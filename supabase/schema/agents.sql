@@ -380,7 +380,7 @@ begin
   if agent.retired_at is not null then
     perform app.fail('illegal_transition', format('The agent %s is retired.', agent.name), null,
       'Its runner registers a new one under the same name.');
-  elsif event.event_type in ('agent.renamed', 'agent.configured', 'agent.retired') then
+  elsif event.event_type in ('agent.renamed', 'agent.configured', 'agent.resumed', 'agent.retired') then
     perform app.check_owner(agent.user_id, actor, format('The agent %s', agent.name));
   end if;
   if app.as_uuid(v_name) is not null or lower(v_name) in ('all', 'system') or v_name ~ ':' then

@@ -44,7 +44,7 @@ describe('an agent', () => {
     await expect(runnerOf(as('ada'), newId())).rejects.toMatchObject(invalid);
   });
 
-  test('is renamed and retired by its owner and administrators alone, and stopped by every member', async ({
+  test('is renamed, retired and let go on by its owner and administrators alone, and stopped by every member', async ({
     as,
     member,
   }) => {
@@ -53,6 +53,7 @@ describe('an agent', () => {
     await expect(append(member, changed(id, 'renamed', { name: 'x' }))).rejects.toMatchObject(forbidden);
     await expect(append(member, changed(id, 'retired'))).rejects.toMatchObject(forbidden);
     await append(member, changed(id, 'paused', { reason: 'Smoke.' }));
+    await expect(append(member, changed(id, 'resumed'))).rejects.toMatchObject(forbidden);
   });
 
   test('that is retired does nothing more; another may have its name', async ({ as }) => {
