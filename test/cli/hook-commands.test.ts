@@ -69,6 +69,8 @@ const LIKE_CURSOR = {
   end: (text: string) => ({ additional_context: expect.stringContaining(text) }),
 };
 
+// Where there is no database to answer a hook that waits 300 ms for it.
+const MS_MAX = 450;
 const SESSION = 'a1b2c3d4-0000-4000-8000-00000000e5f6';
 
 describe.each([
@@ -181,17 +183,18 @@ describe('a hook', () => {
     // An address that answers nothing (RFC 5737).
     ['says nothing', () => ['--database-url', 'postgres://192.0.2.1:5432/x']],
   ])('says {} at once where the database %s', { timeout: 60_000 }, async (_, use) => {
-    const times: number[] = [];
-    for (let n = 0; n < 3; n += 1) {
+    let least = Number.POSITIVE_INFINITY;
+    // Others use the machine: three tries.
+    for (let n = 0; n < 3 && least > MS_MAX; n += 1) {
       const bare = performance.now();
       await cairn(['--version']);
       const started = performance.now();
       const ran = await hook('codex', 'after-tools', { use: use(), env: { CAIRN_HOOK_MS: '300' } });
-      times.push(performance.now() - started - (started - bare));
+      least = Math.min(least, performance.now() - started - (started - bare));
       expect(ran).toEqual({ code: 0, stdout: '{}\n', stderr: '' });
     }
 
-    // Beside what Node.js and this program take to start; the best of three, since others use the machine.
-    expect(Math.min(...times)).toBeLessThan(450);
+    // Beside what Node.js and this program take to start.
+    expect(least).toBeLessThan(MS_MAX);
   });
 });

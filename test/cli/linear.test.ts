@@ -219,7 +219,7 @@ describe('a text of the largest size takes as long as it is long in', () => {
 
   test('whatever reads what was written', { timeout: 60_000 }, async ({ as }) => {
     const slow: string[] = [];
-    for (const piece of [...WORDS, ' ', '-', '|', '<!--', 'https://a.b/', 'a-', '../', '😀']) {
+    for (const piece of sample([...WORDS, ' ', '-', '|', '<!--', 'https://a.b/', 'a-', '../', '😀'])) {
       const growth = await growthOf((size) => reading(as('ada'), `${filled(piece, size)} needle`), 19_000, 3 * MS_MAX);
       if (growth !== undefined) slow.push(`${JSON.stringify(piece)}: ${growth.toFixed(1)} times`);
     }
@@ -249,11 +249,12 @@ test('what takes the square of its length is found', async () => {
       return sum;
     });
 
-  expect(await growthOf(quadratic, 20_000)).toBeGreaterThan(GROWTH_MAX);
+  expect(await growthOf(quadratic, 8_000, 10)).toBeGreaterThan(GROWTH_MAX);
 });
 
 describe('a long text takes as long as it is long', () => {
-  const SIZE = 400_000;
+  // The square of it is seconds already.
+  const SIZE = 100_000;
   const seen = { seq: 1, at: '2026-01-01T00:00:00Z', by: 'ada', type: 'project.noted' };
   const scanners: Record<string, (text: string) => unknown> = {
     clean,
