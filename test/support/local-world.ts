@@ -20,6 +20,8 @@ export async function openLocalWorld(): Promise<LocalWorld> {
   // The directory itself: a server started by root runs as another user, who must reach it.
   const dataDir = await mkdtemp(join(tmpdir(), 'cairn-local-'));
   await seedDataDir(dataDir);
+  // Else each command of a test would start the server and stop it.
+  const held = await ensureServer({ dataDir, log: createLog('silent') });
 
   async function rows<Row extends object>(statement: string): Promise<Row[]> {
     const server = await ensureServer({ dataDir, log: createLog('silent') });
@@ -50,6 +52,7 @@ export async function openLocalWorld(): Promise<LocalWorld> {
       }
     },
     async close() {
+      await held.release();
       await stopServer({ dataDir });
       await rm(dataDir, { recursive: true, force: true });
     },
