@@ -81,6 +81,7 @@ export type Schema = {
           started_at: string | null;
           status: unknown;
           steps_count: number | null;
+          subagents: Json | null;
           task_id: string | null;
           tenant_id: string;
           tokens_in: number | null;

@@ -125,6 +125,8 @@ export const RunBrief = z.object({
   result: z.string().optional(),
   tokens_in: z.int().optional(),
   tokens_out: z.int().optional(),
+  /** What its agent has at work beside itself, by name. */
+  subagents: z.array(z.string()).optional(),
   started_at: z.string().optional(),
   ended_at: z.string().optional(),
   duration_ms: z.int().optional(),

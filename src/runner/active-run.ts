@@ -13,6 +13,7 @@ import type { Left, OpenPlace, Place } from './place.ts';
 import type { Report, RunnerPort } from './port.ts';
 import { ProcessorMeter } from './processor.ts';
 import { Questions } from './questions.ts';
+import { Subagents } from './subagents.ts';
 import { untilTaken } from './until-taken.ts';
 
 export type Started = Exclude<Claimed, { nothing: string }>;
@@ -28,6 +29,8 @@ type Parts = {
   /** How long a person is waited for. */
   askSeconds: number;
   delivered(run: string): void;
+  /** A beat tells more than the one before. */
+  changed(): void;
   printed(run: string, stream: 'stdout' | 'stderr', text: string): void;
   asked(run: string, question: Question): void;
   limited(run: string, until: Date, reason: string): void;
@@ -54,6 +57,7 @@ export class ActiveRun {
   /** Of its turns before this one, and of this one. */
   #usedBefore = { in: 0, out: 0 };
   #used = { in: 0, out: 0 };
+  readonly #subagents = new Subagents();
   #place: Place | undefined;
   readonly #processor: ProcessorMeter;
   #turn: Turn | undefined;
@@ -82,7 +86,8 @@ export class ActiveRun {
     const { run, lock_token } = this.started;
     const asks = this.#questions.ids;
     const { in: tokens_in, out: tokens_out } = this.#tokens;
-    return { run: run.id, lock_token, tokens_in, tokens_out, ...(asks.length > 0 && { asks }) };
+    const given = { run: run.id, lock_token, tokens_in, tokens_out, ...this.#subagents.now };
+    return asks.length > 0 ? { ...given, asks } : given;
   }
 
   get #tokens() {
@@ -183,7 +188,7 @@ export class ActiveRun {
   }
 
   async #turnOf({ driver }: Place, { text, mode }: { text: string; mode: Mode }): Promise<Ended | Limited> {
-    const { delivered, printed, env } = this.#parts;
+    const { changed, delivered, printed, env } = this.#parts;
     const { run } = this.started;
     const turn = beginTurn(driver, text, {
       mode,
@@ -199,6 +204,11 @@ export class ActiveRun {
           this.#signAt = performance.now();
           this.#used = tokens;
         },
+        works: (subagents) => {
+          this.#signAt = performance.now();
+          this.#subagents.set(subagents);
+          changed();
+        },
         asks: (question, signal) => this.#ask(question, signal),
       },
     });
@@ -208,6 +218,7 @@ export class ActiveRun {
     if (this.#told !== undefined) turn.interrupt();
     const found = await turn.ended;
     this.#turn = undefined;
+    this.#subagents.set([]);
     this.#usedBefore = this.#tokens;
     this.#used = { in: 0, out: 0 };
     return found;
@@ -258,6 +269,7 @@ export class ActiveRun {
         metrics: {
           ...{ tokens_in, tokens_out, waited_ms: Math.round(this.#waitedMs), ended_by: this.#endedBy },
           ...(left !== undefined && { worktree: left }),
+          ...this.#subagents.seen,
         },
       },
     });

@@ -48,6 +48,8 @@ export type Watcher = {
   printed(stream: 'stdout' | 'stderr', text: string): void;
   /** Tokens so far, of this turn. */
   used(tokens: { in: number; out: number }): void;
+  /** What the agent has at work beside itself now, by name: sub-agents, and what it left running. */
+  works(subagents: readonly string[]): void;
   /** Settles with the answer; the signal aborts when the agent withdraws the question, or its turn ends. */
   asks(question: Question, signal: AbortSignal): Promise<Answer>;
 };

@@ -56,6 +56,7 @@ export class Runner {
   #isAway = false;
   #seen: Control = { runs: [], queued: false };
   #asks = new AbortController();
+  #soon: NodeJS.Timeout | undefined;
   #answered = { count: 0, ms: 0 };
 
   constructor(options: RunnerOptions) {
@@ -166,6 +167,16 @@ export class Runner {
     return { pauseMs: everyMs.beat };
   }
 
+  /** Tells what has changed before the next beat is due. */
+  #beatSoon(): void {
+    const { log, everyMs: { control } = EVERY_MS } = this.#options;
+    const beat = () => {
+      this.#soon = undefined;
+      if (!this.#stopping.signal.aborted) void this.#beat().catch((err) => log.debug({ err }, 'a beat is not taken'));
+    };
+    this.#soon ??= setTimeout(beat, control).unref();
+  }
+
   #watch(): void {
     for (const run of this.#active.values()) run.watch();
   }
@@ -188,6 +199,7 @@ export class Runner {
         this.#asks.abort();
         this.#tell({ what: 'asked', run: id, question });
       },
+      changed: () => this.#beatSoon(),
       delivered: (id) => this.#tell({ what: 'delivered', run: id }),
       left: (id, left) => this.#tell({ what: 'left', run: id, left }),
       limited: (id, until, reason) => this.#tell({ what: 'limited', run: id, until, reason }),

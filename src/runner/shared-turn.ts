@@ -72,6 +72,11 @@ export class SharedTurn {
     this.#members[0]?.watcher.used(tokens);
   }
 
+  /** Tells what the agent has at work beside itself. */
+  works(subagents: readonly string[]): void {
+    this.#members[0]?.watcher.works(subagents);
+  }
+
   /** Asks whoever gave the first text; denied where nobody can be asked. Undefined when nobody waits for it any more. */
   async ask(question: Question, withdrawn: AbortSignal): Promise<Answer | undefined> {
     const signal = AbortSignal.any([withdrawn, this.#over.signal]);

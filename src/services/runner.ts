@@ -2,12 +2,15 @@ import * as z from 'zod';
 import { sqlFunction } from '../db/sql-function.ts';
 import { Agent, AgentRegistered } from '../events/agents.ts';
 import { Run } from '../events/runs.ts';
+import { line } from '../text.ts';
 import { Limits } from './commands.ts';
 
 const Token = z.int().min(1);
 const AgentNamed = z.string().min(1).max(120);
 const RunId = z.string().max(40);
 const HELD_MAX = 100;
+export const SUBAGENTS_MAX = 20;
+export const SUBAGENT_CHARACTERS_MAX = 120;
 export const Registered = z.object({ agent: Agent, token: z.int() });
 
 export const RegisterAgent = z.strictObject({ agent: AgentRegistered, token: Token.optional() });
@@ -23,6 +26,8 @@ export const Held = z.strictObject({
   tokens_out: z.int().min(0).optional(),
   /** Ids of questions that wait for an answer. */
   asks: z.array(z.string()).max(100).optional(),
+  /** Sub-agents and background work of its agent, by name. */
+  subagents: z.array(line(SUBAGENT_CHARACTERS_MAX)).max(SUBAGENTS_MAX).optional(),
 });
 
 export type Held = z.infer<typeof Held>;

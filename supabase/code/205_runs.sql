@@ -319,6 +319,7 @@ begin
     'result', run.result,
     'tokens_in', run.tokens_in,
     'tokens_out', run.tokens_out,
+    'subagents', case when app.is_active(run) then run.subagents end,
     'started_at', run.started_at,
     'ended_at', run.ended_at,
     'duration_ms', run.duration_ms,
@@ -437,4 +438,4 @@ end
 $$;
 
 select app.define_category('run', 'agent_runs', searched => false, triggering => false,
-  kept => '{steps_count,tokens_in,tokens_out,cost_credits}');
+  kept => '{steps_count,tokens_in,tokens_out,cost_credits,subagents}');

@@ -8968,6 +8968,7 @@ begin
     'result', run.result,
     'tokens_in', run.tokens_in,
     'tokens_out', run.tokens_out,
+    'subagents', case when app.is_active(run) then run.subagents end,
     'started_at', run.started_at,
     'ended_at', run.ended_at,
     'duration_ms', run.duration_ms,
@@ -9086,7 +9087,7 @@ end
 $$;
 
 select app.define_category('run', 'agent_runs', searched => false, triggering => false,
-  kept => '{steps_count,tokens_in,tokens_out,cost_credits}');
+  kept => '{steps_count,tokens_in,tokens_out,cost_credits,subagents}');
 
 -- The queue: what a runner says and asks: that its agent is there, what comes next, what became of it.
 
@@ -9330,14 +9331,15 @@ begin
         and r ->> 'lock_token' ~ '^[0-9]{1,18}$'
         and coalesce(r ->> 'tokens_in', '0') ~ '^[0-9]{1,15}$'
         and coalesce(r ->> 'tokens_out', '0') ~ '^[0-9]{1,15}$'
-        and (not r ? 'asks' or app.validate_field(r -> 'asks', 'text[]', 100, null))) is not true),
-    'a list of at most 100 {run, lock_token, tokens_in?, tokens_out?, asks?}');
+        and (not r ? 'asks' or app.validate_field(r -> 'asks', 'text[]', 100, null))
+        and (not r ? 'subagents' or app.validate_field(r -> 'subagents', 'text[]', 20, null, 120))) is not true),
+    'a list of at most 100 {run, lock_token, tokens_in?, tokens_out?, asks?, subagents?}');
 end
 $$;
 
 -- beat_agent(agent, token, beat {status?, health?, runs, leaving?}) -> {stopped?, runs, queued}: a sign of life, which
--- renews the agent and the runs that it names [{run, lock_token, tokens_in?, tokens_out?, asks?}]. Answers with what
--- the runner must know, of each run too [{run, state, reason?, answers?}]. Raises lock_lost.
+-- renews the agent and the runs that it names [{run, lock_token, tokens_in?, tokens_out?, asks?, subagents?}]. Answers
+-- with what the runner must know, of each run too [{run, state, reason?, answers?}]. Raises lock_lost.
 create or replace function public.beat_agent(
   agent text,
   token bigint,
@@ -9364,7 +9366,8 @@ begin
   for v_sent in select r from jsonb_array_elements(v_held) r order by r ->> 'run' loop
     update public.agent_runs r
       set tokens_in = greatest(r.tokens_in, (v_sent ->> 'tokens_in')::bigint),
-        tokens_out = greatest(r.tokens_out, (v_sent ->> 'tokens_out')::bigint)
+        tokens_out = greatest(r.tokens_out, (v_sent ->> 'tokens_out')::bigint),
+        subagents = v_sent -> 'subagents'
       where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.id = app.as_uuid(v_sent ->> 'run')
         and r.lock_token = (v_sent ->> 'lock_token')::bigint
       returning * into v_run;
@@ -16328,7 +16331,8 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002900', '8d7349e7d0b97d84867b955b5c69def15c22f43cbdc122938e9b0cb539b64573', '0.1.0'),
   ('20261201003000', '6abdda6c852015d4b06958d16146a27496042329ccaaf385dfa689ff712f43ca', '0.1.0'),
   ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
+  ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
-  ('code', '4f1fad71cffd5d754d99af8ac1687c1788432e91f417f626217d4a3ec18f1db5', '0.1.0')
+  ('code', '846a85a929a9bda45e9c68d0fb3e06331a510d96fad740703f6724d29adcebf8', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

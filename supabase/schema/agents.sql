@@ -41,6 +41,7 @@ create table public.agent_runs (
   cost_credits bigint,
   duration_ms bigint,
   metrics jsonb,
+  subagents jsonb,
   constraint agent_runs_pkey PRIMARY KEY (tenant_id, id),
   constraint agent_runs_tenant_id_command_id_fkey FOREIGN KEY (tenant_id, command_id) REFERENCES public.commands(tenant_id, id),
   constraint agent_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
@@ -52,7 +53,8 @@ create table public.agent_runs (
   constraint agent_runs_check CHECK (((status = ANY (ARRAY['completed'::public.agent_run_status, 'failed'::public.agent_run_status, 'cancelled'::public.agent_run_status, 'timed_out'::public.agent_run_status])) = (ended_at IS NOT NULL))),
   constraint agent_runs_check1 CHECK (((status = ANY (ARRAY['running'::public.agent_run_status, 'waiting_input'::public.agent_run_status, 'waiting_approval'::public.agent_run_status, 'paused'::public.agent_run_status])) <= (lock_token IS NOT NULL))),
   constraint agent_runs_delivery_mode_check CHECK ((delivery_mode = ANY (ARRAY['turn'::text, 'steer'::text, 'interrupt'::text]))),
-  constraint agent_runs_priority_check CHECK (((priority >= 0) AND (priority <= 100)))
+  constraint agent_runs_priority_check CHECK (((priority >= 0) AND (priority <= 100))),
+  constraint agent_runs_subagents_check CHECK ((jsonb_typeof(subagents) = 'array'::text))
 );
 CREATE INDEX idx_agent_runs_active ON public.agent_runs USING btree (tenant_id, agent_id) WHERE (status = ANY (ARRAY['running'::public.agent_run_status, 'waiting_input'::public.agent_run_status, 'waiting_approval'::public.agent_run_status, 'paused'::public.agent_run_status]));
 CREATE INDEX idx_agent_runs_agent ON public.agent_runs USING btree (tenant_id, agent_id, created_at DESC, id DESC);

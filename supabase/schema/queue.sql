@@ -45,8 +45,9 @@ begin
         and r ->> 'lock_token' ~ '^[0-9]{1,18}$'
         and coalesce(r ->> 'tokens_in', '0') ~ '^[0-9]{1,15}$'
         and coalesce(r ->> 'tokens_out', '0') ~ '^[0-9]{1,15}$'
-        and (not r ? 'asks' or app.validate_field(r -> 'asks', 'text[]', 100, null))) is not true),
-    'a list of at most 100 {run, lock_token, tokens_in?, tokens_out?, asks?}');
+        and (not r ? 'asks' or app.validate_field(r -> 'asks', 'text[]', 100, null))
+        and (not r ? 'subagents' or app.validate_field(r -> 'subagents', 'text[]', 20, null, 120))) is not true),
+    'a list of at most 100 {run, lock_token, tokens_in?, tokens_out?, asks?, subagents?}');
 end
 $function$;
 -- owner cairn_owner
@@ -384,7 +385,8 @@ begin
   for v_sent in select r from jsonb_array_elements(v_held) r order by r ->> 'run' loop
     update public.agent_runs r
       set tokens_in = greatest(r.tokens_in, (v_sent ->> 'tokens_in')::bigint),
-        tokens_out = greatest(r.tokens_out, (v_sent ->> 'tokens_out')::bigint)
+        tokens_out = greatest(r.tokens_out, (v_sent ->> 'tokens_out')::bigint),
+        subagents = v_sent -> 'subagents'
       where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.id = app.as_uuid(v_sent ->> 'run')
         and r.lock_token = (v_sent ->> 'lock_token')::bigint
       returning * into v_run;

@@ -219,6 +219,7 @@ begin
     'result', run.result,
     'tokens_in', run.tokens_in,
     'tokens_out', run.tokens_out,
+    'subagents', case when app.is_active(run) then run.subagents end,
     'started_at', run.started_at,
     'ended_at', run.ended_at,
     'duration_ms', run.duration_ms,

@@ -17,6 +17,11 @@ export class Agent {
     this.#program = program;
   }
 
+  /** What reached the model last. */
+  get last(): Request {
+    return this.requests.at(-1) ?? this.first;
+  }
+
   /** The first that reached the model. */
   get first(): Request {
     const [first] = this.requests;
@@ -55,14 +60,20 @@ export class Agent {
   }
 
   /** Calls a tool of the client's own, once for each of the inputs, all at once. */
-  async callOwn(name: string, inputs: object[]): Promise<ShownResult[]> {
-    const { results } = await this.#turn({ calls: inputs.map((input) => ({ name, input })), say: '' });
+  async callOwn(tool: string | ShownTool, inputs: object[]): Promise<ShownResult[]> {
+    const shown = typeof tool === 'string' ? { name: tool } : tool;
+    const { results } = await this.#turn({ calls: inputs.map((input) => ({ ...shown, input })), say: '' });
     return results.slice(-inputs.length);
   }
 
   /** Ends the turn; the client goes on with the next prompt, if it has one. */
   async say(text: string): Promise<void> {
     await this.#turn({ calls: [], say: text });
+  }
+
+  /** Its provider refuses this turn. Resolves when the client asks again. */
+  async meetLimit(until: Date): Promise<void> {
+    await this.#turn({ calls: [], say: '', refusedUntil: until });
   }
 
   /** Searches for tools that the model was not given, all at once. Returns the name of the first. */

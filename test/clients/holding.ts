@@ -1,11 +1,11 @@
 // Sessions that take a task and wait then, so that something can happen to them.
-import { execFileSync } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CLI } from '../../bench/rpc.ts';
 import type { Play } from './model.ts';
 import type { Place } from './place.ts';
+import { isRunning, type Process, processes } from './processes.ts';
 import type { Program } from './programs.ts';
 import { type Ended, startSession } from './session.ts';
 
@@ -20,7 +20,6 @@ export type Holding = {
 };
 
 type Story = { act: Play; afterwards?: Play; args?: string[] };
-type Process = { pid: number; parent: number; state: string; line: string };
 
 /** Starts a client that acts, waits until it is told to go on, and acts once more. Resolves when it waits. */
 export async function startHolding(
@@ -70,16 +69,4 @@ function serverOf(client: number | undefined): Process {
   const server = all.find(({ pid, line }) => line.includes(CLI) && !line.includes(' hook ') && isBelow(pid));
   if (server === undefined) throw new Error('The client has started no server.');
   return server;
-}
-
-function isRunning(pid: number): boolean {
-  return processes().some((one) => one.pid === pid && !one.state.startsWith('Z'));
-}
-
-function processes(): Process[] {
-  const lines = execFileSync('ps', ['-eo', 'pid=,ppid=,stat=,args='], { encoding: 'utf8' }).trim().split('\n');
-  return lines.map((line) => {
-    const [pid, parent, state = '', ...args] = line.trim().split(/\s+/);
-    return { pid: Number(pid), parent: Number(parent), state, line: args.join(' ') };
-  });
 }

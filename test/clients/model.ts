@@ -36,13 +36,14 @@ export async function startModel(program: Program, play: Play, workers: Record<s
     const raw = await bodyOf(request);
     if (/count_?tokens$/i.test(path)) return jsonAnswer(response, COUNTED);
     const wire = request.method === 'POST' ? WIRES.find(({ handles }) => handles(path)) : undefined;
-    if (wire === undefined) return jsonAnswer(response, { error: { message: 'not here' } }, 404);
+    if (wire === undefined) return jsonAnswer(response, { error: { message: 'not here' } }, { status: 404 });
     const body = JSON.parse(raw) as object;
     const read = wire.read(body);
     const word = Object.keys(workers).find((marker) => read.opening.includes(marker)) ?? '';
     // Titles and the like are asked for without tools.
     const turn = read.tools.length === 0 ? NOTHING : await (agents.get(word) ?? agent).take(read);
-    wire.answer(response, turn, { path, body });
+    if (turn.refusedUntil === undefined) wire.answer(response, turn, { path, body });
+    else wire.refuse(response, turn.refusedUntil);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

@@ -9,6 +9,7 @@ import type { EventBrief, EventPage } from '../../src/services/events.ts';
 import type { Expect } from './expectations.ts';
 import type { ClientName, Given } from './given.ts';
 import { start } from './run.ts';
+import { openTerminal } from './terminal.ts';
 
 const WHO = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com'];
 
@@ -18,6 +19,8 @@ export type Place = {
   env: Record<string, string>;
   /** Returns the output of a command of this checkout. */
   cairn(...args: string[]): Promise<string>;
+  /** The same, typed by the person at a terminal. */
+  typed(...args: string[]): Promise<string>;
   /** `client` is what `cairn init --client` calls it. */
   init(client: string, ...flags: string[]): Promise<string>;
   /** Acts as another agent, whose server runs for as long. Resolves to what it did. */
@@ -55,6 +58,11 @@ async function makePlace(): Promise<Place> {
       const { code, out, err } = await start(execPath, [CLI, ...args], { cwd, env }).ended;
       if (code !== 0) throw new Error(`cairn ${args.join(' ')} ended with ${code}: ${err}`);
       return out;
+    },
+    async typed(...args) {
+      const terminal = openTerminal(execPath, [CLI, ...args], { cwd, env });
+      await terminal.ended;
+      return terminal.shown();
     },
     init(client, ...flags) {
       return place.cairn('init', '--client', client, ...flags, '--yes');

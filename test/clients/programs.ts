@@ -7,6 +7,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import type { ClientName } from './given.ts';
+import type { ShownTool } from './models/wire.ts';
 import type { Place } from './place.ts';
 
 /** The folder into which `npm install --prefix` put the programs. */
@@ -27,6 +28,12 @@ export type Program = {
   session: string[];
   env(url: string, place: Place): Record<string, string>;
   prepare?(url: string, place: Place): Promise<void>;
+  /** How `cairn agent run` drives it; `asks` are the arguments with which it asks before it runs a command. */
+  driven: { driver: string; args: string[]; asks: string[] };
+  /** The client's tool that runs a command in a shell; `asked` where it has to ask for leave. */
+  shell: { tool: string; input: (command: string, asked?: boolean) => object };
+  /** The client's tool that starts a sub-agent, and the name that a person is shown. */
+  subagent?: { tool: string | ShownTool; input: (prompt: string) => object; name: RegExp };
   /** The client's tool that finds tools, if the client hides tools. */
   search?: { tool: string; input: (tools: string[]) => object };
 };
@@ -52,6 +59,13 @@ export const PROGRAMS: Record<ClientName, Program> = {
     prepare: async (_url, { home }) => {
       await write(join(home, '.claude', 'settings.json'), JSON.stringify({ enableAllProjectMcpServers: true }));
     },
+    driven: { driver: 'claude', args: ['--permission-mode', 'bypassPermissions'], asks: [] },
+    shell: { tool: 'Bash', input: (command) => ({ command, description: 'Work' }) },
+    subagent: {
+      tool: 'Agent',
+      input: (prompt) => ({ prompt, description: 'Look at the cart', subagent_type: 'Explore' }),
+      name: /Explore: Look at the cart/,
+    },
     search: {
       tool: 'ToolSearch',
       input: (tools) => ({ query: `select:${tools.map((tool) => `mcp__cairn__${tool}`).join(',')}`, max_results: 20 }),
@@ -68,6 +82,20 @@ export const PROGRAMS: Record<ClientName, Program> = {
     prepare: async (url, place) => {
       await write(join(place.home, '.codex', 'config.toml'), codexSettings(url, place.cwd));
     },
+    driven: {
+      driver: 'codex',
+      args: [],
+      asks: ['-c', 'approval_policy="on-request"', '-c', 'sandbox_mode="read-only"'],
+    },
+    shell: {
+      tool: 'exec_command',
+      input: (cmd, asked) => ({ cmd, ...(asked && { sandbox_permissions: 'require_escalated', justification: cmd }) }),
+    },
+    subagent: {
+      tool: { name: 'spawn_agent', namespace: 'multi_agent_v1' },
+      input: (message) => ({ message, agent_type: 'explorer' }),
+      name: /^explorer: [A-Z]/,
+    },
     search: { tool: 'tool_search', input: (tools) => ({ query: tools.join(' '), limit: 20 }) },
   },
   gemini: {
@@ -77,6 +105,8 @@ export const PROGRAMS: Record<ClientName, Program> = {
     client: 'gemini',
     config: '.gemini/settings.json',
     session: ['-p', 'go', '--yolo', '-o', 'json'],
+    driven: { driver: 'acp', args: ['--acp', '--yolo'], asks: ['--acp'] },
+    shell: { tool: 'run_shell_command', input: (command) => ({ command, description: 'Work' }) },
     env: (url) => ({
       GEMINI_API_KEY: 'none',
       GOOGLE_GEMINI_BASE_URL: url,

@@ -32,6 +32,7 @@ function give(driver: Driver, text: string, answer: () => Promise<Answer> = () =
     watcher: {
       acknowledged() {},
       used() {},
+      works() {},
       printed: (_, words) => void printed.push(words),
       asks: (question, signal) => {
         asked.push({ question, signal });
@@ -160,6 +161,7 @@ describe.each(DRIVER_NAMES)('the driver %s', (name) => {
       watcher: {
         acknowledged() {},
         used() {},
+        works() {},
         printed(_, text) {
           bytes += text.length;
         },
@@ -236,6 +238,27 @@ describe("a provider's usage limit", () => {
     const { turn } = give(await open(name), 'limit');
 
     expect(await turn.ended).toEqual({ status: 'limited', ...said });
+  });
+});
+
+describe('the driver codex', () => {
+  test('ends the commands of a turn that is interrupted, which Codex lets go on', async () => {
+    const { turn, printed } = give(await open('codex'), 'work 60000');
+    await vi.waitUntil(() => printed().includes('reads:'), { timeout: 10_000 });
+
+    turn.interrupt();
+
+    expect(await turn.ended).toMatchObject({ status: 'cancelled' });
+    const { turn: next, printed: seen } = give([...opened][0] as Driver, 'work 300');
+    await next.ended;
+    expect(printed() + seen()).toContain('cleaned');
+  });
+
+  test('takes the minute that it names for one that has to pass', async () => {
+    const { turn } = give(await open('codex'), 'limit "Try again at Nov 27th, 2031 3:05 AM."');
+
+    const until = new Date(2031, 10, 27, 3, 6).toISOString();
+    expect(await turn.ended).toMatchObject({ status: 'limited', until });
   });
 });
 

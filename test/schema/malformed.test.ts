@@ -76,7 +76,7 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
   const asked = await call(ctx, 'ask_approval', { title: 'Which?', wait_seconds: 0 });
   const beat = {
     ...{ status: 'online', health: { uptime: 1 } },
-    runs: [{ ...held, tokens_in: 1, tokens_out: 1, asks: [asked.id] }],
+    runs: [{ ...held, tokens_in: 1, tokens_out: 1, asks: [asked.id], subagents: ['Explore'] }],
   };
   return {
     beat_agent: [{ agent, token, beat }],

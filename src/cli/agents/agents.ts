@@ -8,7 +8,7 @@ import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 import { hooksNeverSeen } from './hooks-seen.ts';
 import { askedOf, besideName, type Contents, findAgent, inAgentContext, readAgents, readContents } from './reading.ts';
-import { runTable } from './runs.ts';
+import { runTable, subagentsOf } from './runs.ts';
 
 const NONE = 'No agents. `cairn agent run -- claude` starts one.';
 
@@ -112,9 +112,12 @@ function workOf({ running = [], state }: Agent, contents: Contents): string {
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
   // That a lost agent is not heard of stands beside it.
   const { why, ...run } = first;
-  return (
-    [run.task, stateOfRun(state === 'lost' ? run : first), askedOf(first, contents)].filter(Boolean).join(': ') + more
-  );
+  const subagents = subagentsOf(first);
+  return [
+    [run.task, stateOfRun(state === 'lost' ? run : first), askedOf(first, contents)].filter(Boolean).join(': '),
+    subagents && ` (${subagents})`,
+    more,
+  ].join('');
 }
 
 /** What else than work a run does. */

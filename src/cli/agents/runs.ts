@@ -2,6 +2,7 @@ import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
 import type { RunBrief } from '../../events/runs.ts';
+import { cleanLine } from '../../text.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
 import { perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
@@ -117,9 +118,14 @@ export function noteOfRun({
   if (run.ended_at !== undefined) return error ?? interrupt_reason ?? firstLine(result);
   if (interrupt_requested) return `will be interrupted${interrupt_reason === undefined ? '' : `: ${interrupt_reason}`}`;
   const goesOn = run.paused_until === undefined ? undefined : `goes on ${fromNow(run.paused_until)}`;
-  return [why && besideName(why, run.agent), goesOn, run.status === 'queued' ? error : undefined]
+  return [why && besideName(why, run.agent), goesOn, subagentsOf(run), run.status === 'queued' ? error : undefined]
     .filter(Boolean)
     .join('; ');
+}
+
+/** Names what works beside the agent itself. */
+export function subagentsOf({ subagents = [] }: RunBrief): string {
+  return subagents.length === 0 ? '' : `with ${subagents.map(cleanLine).join(', ')}`;
 }
 
 function tookOf({ duration_ms }: RunBrief): string {

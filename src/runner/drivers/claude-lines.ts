@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { BackgroundLine } from './claude-background.ts';
 
 const Count = z.int().min(0).catch(0);
 export const Usage = z
@@ -15,12 +16,18 @@ const Block = z.union([
   z.object({ type: z.string() }),
 ]);
 const Message = z.object({ id: z.string().optional(), content: z.array(Block), usage: Usage.optional() });
+/** What its process has used, by model, with all sub-agents. */
+const Models = z.record(
+  z.string(),
+  z.object({ inputTokens: Count, outputTokens: Count, cacheReadInputTokens: Count, cacheCreationInputTokens: Count }),
+);
 const Result = z.object({
   type: z.literal('result'),
   subtype: z.string(),
   is_error: z.boolean().optional(),
   result: z.string().optional(),
   usage: Usage.optional(),
+  modelUsage: Models.optional().catch(undefined),
   api_error_status: z.int().nullish(),
 });
 const Asked = z.object({
@@ -34,9 +41,17 @@ const Asked = z.object({
 
 /** The lines of Claude Code's stream of JSON that count; of others there are many, and more with each version. */
 export const Line = z.union([
-  z.object({ type: z.literal('system'), session_id: z.string() }),
+  BackgroundLine,
+  z.object({ type: z.literal('system'), subtype: z.string(), session_id: z.string() }),
   z.object({ type: z.literal('user'), isReplay: z.literal(true), uuid: z.string() }),
-  z.object({ type: z.literal('assistant'), message: Message }),
+  z.object({
+    type: z.literal('assistant'),
+    message: Message,
+    /** Of a sub-agent. */
+    parent_tool_use_id: z.string().nullish(),
+    subagent_type: z.string().optional(),
+    task_description: z.string().optional(),
+  }),
   z.object({
     type: z.literal('rate_limit_event'),
     rate_limit_info: z.object({ status: z.string(), resetsAt: z.number().nullish() }),
@@ -47,12 +62,12 @@ export const Line = z.union([
 ]);
 
 export type Line = z.infer<typeof Line>;
-export type Message = z.infer<typeof Message>;
+export type Said = Extract<Line, { type: 'assistant' }>;
 export type Result = z.infer<typeof Result>;
 export type Asked = z.infer<typeof Asked>;
 
 /** What a person sees of a message. */
-export function shown(block: Message['content'][number]): string {
+export function shown(block: z.infer<typeof Block>): string {
   if ('text' in block) return `${block.text}\n`;
   if ('name' in block) return `> ${block.name} ${JSON.stringify(block.input).slice(0, 500)}\n`;
   return '';
@@ -62,4 +77,14 @@ export function shown(block: Message['content'][number]): string {
 export function tokensOf(usage: z.infer<typeof Usage>): { in: number; out: number } {
   const { input_tokens = 0, output_tokens = 0, cache_read_input_tokens = 0, cache_creation_input_tokens = 0 } = usage;
   return { in: input_tokens + cache_read_input_tokens + cache_creation_input_tokens, out: output_tokens };
+}
+
+/** Counts the tokens of a process. */
+export function tokensOfAll(models: z.infer<typeof Models>): { in: number; out: number } {
+  let used = { in: 0, out: 0 };
+  for (const { inputTokens, outputTokens, cacheReadInputTokens, cacheCreationInputTokens } of Object.values(models)) {
+    const read = inputTokens + cacheReadInputTokens + cacheCreationInputTokens;
+    used = { in: used.in + read, out: used.out + outputTokens };
+  }
+  return used;
 }

@@ -1,10 +1,11 @@
 import { newId } from '../../events/ids.ts';
-import type { Driver, Limited, Mode, Turn, Watcher } from '../driver.ts';
+import type { Driver, Ended, Limited, Mode, Turn, Watcher } from '../driver.ts';
 import { KeptProcess } from '../kept-process.ts';
 import { eachLine, jsonOf } from '../lines.ts';
 import type { Program } from '../process-group.ts';
 import { type Member, SharedTurn } from '../shared-turn.ts';
-import { type Asked, Line, type Message, type Result, shown, tokensOf } from './claude-lines.ts';
+import { Background, nameOf } from './claude-background.ts';
+import { type Asked, Line, type Result, type Said, shown, tokensOf, tokensOfAll } from './claude-lines.ts';
 import { replyTo } from './claude-questions.ts';
 
 type Options = { program: Program; graceMs: number };
@@ -19,6 +20,8 @@ const FLAGS: readonly (readonly string[])[] = [
   // Says when a text has been taken up.
   ['--replay-user-messages'],
 ];
+/** After a sub-agent it goes on at once, or not at all. */
+const GOES_ON_MS = 2_000;
 const PRIORITY = { turn: undefined, steer: 'next', interrupt: 'now' } as const;
 
 /** Drives Claude Code over its stream of JSON: one process for all turns, which texts join and requests interrupt. */
@@ -43,6 +46,15 @@ class ClaudeSession {
   /** Texts that were given, by the id that comes back when they are taken up. */
   #given = new Map<string, Member>();
   #used = new Map<string, { in: number; out: number }>();
+  /** What its process had used before this turn. */
+  #usedBefore = { in: 0, out: 0 };
+  #usedAll = { in: 0, out: 0 };
+  readonly #background = new Background();
+  /** How its turn has ended, while sub-agents that it started are at work: when they are done it goes on by itself. */
+  #heldEnd: Ended | undefined;
+  #goesOn: NodeJS.Timeout | undefined;
+  /** An interrupt ends its sub-agents, and nothing follows. */
+  #isInterrupted = false;
   #asked = new Map<string, AbortController>();
   /** When the provider allows more, since it refused; it says so once. */
   #resetsAt: number | undefined;
@@ -54,16 +66,11 @@ class ClaudeSession {
 
   deliver(text: string, { mode, watcher, env }: { mode: Mode; watcher: Watcher; env: Record<string, string> }): Turn {
     if (this.#process.group === undefined) this.#start(env);
-    const isFirst = !this.#turn.isOpen;
     const member = this.#turn.await(watcher);
     const uuid = newId();
-    if (isFirst) {
-      this.#turn.join(member);
-      this.#used.clear();
-    } else {
-      this.#given.set(uuid, member);
-      void member.ended.finally(() => this.#given.delete(uuid));
-    }
+    // It may be in a turn of its own, after a sub-agent has ended: what ends before it takes the text up is not its end.
+    this.#given.set(uuid, member);
+    void member.ended.finally(() => this.#given.delete(uuid));
     const priority = PRIORITY[mode];
     const message = { role: 'user', content: text };
     this.#process.send({ type: 'user', uuid, message, parent_tool_use_id: null, ...(priority && { priority }) });
@@ -78,6 +85,7 @@ class ClaudeSession {
   }
 
   #interrupt(): void {
+    this.#isInterrupted = true;
     this.#process.send({ type: 'control_request', request_id: newId(), request: { subtype: 'interrupt' } });
   }
 
@@ -94,7 +102,11 @@ class ClaudeSession {
     const missing = FLAGS.filter(([flag = '']) => !program.args.includes(flag)).flat();
     const resumed = this.#session === undefined ? [] : ['--resume', this.#session];
     const args = [...program.args, ...missing, ...resumed];
-    const { child } = this.#process.start({ ...program, args, env: { ...program.env, ...env } });
+    this.#usedAll = { in: 0, out: 0 };
+    const { child } = this.#process.start({ ...program, args, env: { ...program.env, ...env } }, () => {
+      this.#background.clear();
+      this.#release();
+    });
     eachLine(child.stdout, (text) => {
       const { data } = Line.safeParse(jsonOf(text));
       if (data !== undefined) this.#take(data);
@@ -104,13 +116,19 @@ class ClaudeSession {
   #take(line: Line): void {
     switch (line.type) {
       case 'system':
-        this.#session = line.session_id;
+        if ('session_id' in line) {
+          this.#session = line.session_id;
+          if (line.subtype === 'init') clearTimeout(this.#goesOn);
+        } else {
+          this.#background.take(line);
+          this.#work();
+        }
         break;
       case 'user':
         this.#takenUp(this.#given.get(line.uuid));
         break;
       case 'assistant':
-        this.#show(line.message);
+        this.#show(line);
         break;
       case 'rate_limit_event': {
         const { status, resetsAt } = line.rate_limit_info;
@@ -131,17 +149,27 @@ class ClaudeSession {
   #takenUp(member: Member | undefined): void {
     if (member === undefined) return;
     // It came too late for the turn before, and has one of its own.
-    if (!this.#turn.isOpen) this.#used.clear();
+    if (!this.#turn.isOpen) {
+      this.#used.clear();
+      this.#usedBefore = this.#usedAll;
+    }
+    clearTimeout(this.#goesOn);
+    this.#isInterrupted = false;
     this.#turn.join(member);
     this.#turn.begin();
     if (member.isInterrupted) this.#interrupt();
   }
 
-  #show({ id = newId(), content, usage }: Message): void {
+  #show({ message, parent_tool_use_id, subagent_type, task_description }: Said): void {
+    const { id = newId(), content, usage } = message;
+    const isSubagent = typeof parent_tool_use_id === 'string';
     this.#turn.begin();
     for (const block of content) {
-      if ('text' in block) this.#turn.say(shown(block));
-      else this.#turn.print('stdout', shown(block));
+      const text = shown(block);
+      if (isSubagent)
+        this.#turn.print('stdout', text && `[${nameOf({ subagent_type, description: task_description })}] ${text}`);
+      else if ('text' in block) this.#turn.say(text);
+      else this.#turn.print('stdout', text);
     }
     if (usage === undefined) return;
     // A message comes once for each of its parts, and counts once.
@@ -159,15 +187,49 @@ class ClaudeSession {
     this.#process.send({ type: 'control_response', response: { subtype: 'success', request_id: id, response } });
   }
 
+  #work(): void {
+    this.#turn.works(this.#background.names);
+    if (this.#heldEnd === undefined || this.#background.agents > 0) return;
+    clearTimeout(this.#goesOn);
+    this.#goesOn = setTimeout(() => this.#endHeld(), this.#isInterrupted ? 0 : GOES_ON_MS);
+  }
+
+  #endHeld(): void {
+    const held = this.#heldEnd;
+    this.#release();
+    if (held !== undefined) this.#turn.end(held);
+  }
+
+  #release(): void {
+    clearTimeout(this.#goesOn);
+    this.#heldEnd = undefined;
+  }
+
   #end(line: Result): void {
-    const { subtype, is_error = false, result = this.#turn.said, usage } = line;
-    if (usage !== undefined) this.#turn.use(tokensOf(usage));
+    this.#count(line);
+    this.#release();
+    const { subtype, is_error = false, result = this.#turn.said } = line;
     const limited = limitedBy(line, this.#resetsAt);
     if (limited !== undefined) this.#turn.end(limited);
     else if (is_error || subtype !== 'success') {
       const error = `${subtype}: ${result}`.slice(0, 2_000);
       this.#turn.end({ status: 'failed', end_reason: 'error', error });
-    } else this.#turn.end({ status: 'completed', end_reason: 'completed', result });
+    } else {
+      const end: Ended = { status: 'completed', end_reason: 'completed', result };
+      if (this.#background.agents > 0) this.#heldEnd = end;
+      else this.#turn.end(end);
+    }
+  }
+
+  /** Counts at the end of a turn, with the tokens of sub-agents where it says so. */
+  #count({ usage, modelUsage }: Result): void {
+    if (modelUsage === undefined) {
+      if (usage !== undefined) this.#turn.use(tokensOf(usage));
+      return;
+    }
+    this.#usedAll = tokensOfAll(modelUsage);
+    const { in: read, out } = this.#usedBefore;
+    this.#turn.use({ in: Math.max(0, this.#usedAll.in - read), out: Math.max(0, this.#usedAll.out - out) });
   }
 }
 

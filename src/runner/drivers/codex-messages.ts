@@ -11,6 +11,7 @@ const Item = z.object({
   changes: z.array(z.object({ path: Text })).optional(),
   server: Text.optional(),
   tool: Text.optional(),
+  receiverThreadIds: z.array(Text).optional(),
   arguments: z.unknown().optional(),
 });
 const Failure = z.object({ message: Text, codexErrorInfo: z.unknown() });
@@ -37,12 +38,20 @@ export const ServerNotice = z.discriminatedUnion('method', [
 
 /** The answers that are read. */
 export const ThreadOpened = z.object({ thread: z.object({ id: Text }) });
+export const SubagentRead = z.object({
+  thread: z.object({ id: Text, agentNickname: Text.nullish(), agentRole: Text.nullish() }),
+});
 export const TurnStarted = z.object({ turn: z.object({ id: Text }) });
 
 export type Item = z.infer<typeof Item>;
 export type Turn = z.infer<typeof Turn>;
 export type ServerNotice = z.infer<typeof ServerNotice>;
 export type Limits = Extract<ServerNotice, { method: 'account/rateLimits/updated' }>['params']['rateLimits'];
+
+/** The name of a sub-agent, with its role. */
+export function nameOf({ id, agentNickname, agentRole }: z.infer<typeof SubagentRead>['thread']): string {
+  return [agentRole, agentNickname].filter(Boolean).join(': ') || `agent ${id.slice(-8)}`;
+}
 
 /** What a person sees of an item that begins. */
 export function shown({ type, command, changes = [], server, tool, arguments: input }: Item): string {
@@ -52,6 +61,7 @@ export function shown({ type, command, changes = [], server, tool, arguments: in
   return '';
 }
 
+const MINUTE_MS = 60_000;
 const LIMITS = new Set<unknown>(['usageLimitExceeded', 'rateLimitExceeded']);
 
 /** Tells whether the provider refused more work, and until when: by its windows, else by its words. */
@@ -63,8 +73,12 @@ export function limitedBy({ error }: Turn, limits: Limits | undefined): Limited 
   return { status: 'limited', reason: error.message, ...(at && { until: new Date(at).toISOString() }) };
 }
 
-/** Reads "try again at Nov 27th, 2026 12:03 AM." or, on the same day, "try again at 3:05 PM.", in local time. */
+/**
+ * Reads "try again at Nov 27th, 2026 12:03 AM." or, on the same day, "try again at 3:05 PM.", in local time. It names the
+ * minute in which more is allowed: at its end, for sure.
+ */
 function saidTime(text: string): number | undefined {
   const said = /try again at ([^.]+)/i.exec(text)?.[1]?.replace(/(\d)(st|nd|rd|th)\b/, '$1') ?? '';
-  return [said, `${new Date().toDateString()} ${said}`].map((words) => Date.parse(words)).find((at) => at > 0);
+  const at = [said, `${new Date().toDateString()} ${said}`].map((words) => Date.parse(words)).find((time) => time > 0);
+  return at && at + MINUTE_MS;
 }

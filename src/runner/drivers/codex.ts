@@ -9,7 +9,9 @@ import {
   type Item,
   type Limits,
   limitedBy,
+  nameOf,
   ServerNotice,
+  SubagentRead,
   shown,
   ThreadOpened,
   TurnStarted,
@@ -50,6 +52,11 @@ class CodexSession {
   #limits: Limits | undefined;
   #asked = new Map<string | number, AbortController>();
   #files = new Map<string, string[]>();
+  /** Those that it has started, by their thread. */
+  readonly #subagents = new Map<string, string>();
+  readonly #busy = new Set<string>();
+  /** Commands of the turn that have not ended. */
+  #commands = new Set<string>();
   /** Items of which parts have been printed. */
   #streamed = new Set<string>();
 
@@ -91,6 +98,7 @@ class CodexSession {
       peer.close();
       this.#peer = undefined;
       this.#current = undefined;
+      this.#busy.clear();
     });
     const peer = new JsonRpcPeer({
       send: (message) => this.#process.send(message),
@@ -108,7 +116,7 @@ class CodexSession {
 
   async #open(peer: JsonRpcPeer): Promise<void> {
     const clientInfo = { name: 'cairn', title: 'Cairn', version: '1' };
-    await peer.ask('initialize', { clientInfo, capabilities: { experimentalApi: false, requestAttestation: false } });
+    await peer.ask('initialize', { clientInfo, capabilities: { experimentalApi: true, requestAttestation: false } });
     peer.tell('initialized');
     const { cwd } = this.#program;
     const start = () => peer.ask('thread/start', { cwd });
@@ -139,6 +147,7 @@ class CodexSession {
     this.#turn.join(member);
     this.#usedBefore = this.#used;
     this.#files.clear();
+    this.#commands.clear();
     this.#streamed.clear();
     await peer.ask('turn/start', { threadId, input }, (answer) => {
       this.#current = TurnStarted.parse(answer).turn.id;
@@ -150,7 +159,13 @@ class CodexSession {
     if (this.#current === undefined) return;
     const asked = this.#peer?.ask('turn/interrupt', { threadId: this.#thread, turnId: this.#current });
     // A turn that has ended by itself meanwhile cannot be interrupted.
-    void asked?.catch(() => {});
+    void asked?.then(() => this.#endCommands()).catch(() => {});
+  }
+
+  /** Codex lets a command go on in a terminal of its own when its turn is interrupted. */
+  async #endCommands(): Promise<void> {
+    if (this.#commands.size === 0) return;
+    await this.#peer?.ask('thread/backgroundTerminals/clean', { threadId: this.#thread });
   }
 
   async #ask(method: string, params: unknown, id: string | number): Promise<unknown> {
@@ -177,8 +192,10 @@ class CodexSession {
   }
 
   #take(line: ServerNotice): void {
-    // Sub-agents have threads of their own.
-    if ('threadId' in line.params && line.params.threadId !== this.#thread) return;
+    if ('threadId' in line.params && line.params.threadId !== this.#thread) {
+      this.#takeAside(line);
+      return;
+    }
     switch (line.method) {
       case 'turn/started':
         this.#current = line.params.turn.id;
@@ -212,17 +229,39 @@ class CodexSession {
     }
   }
 
+  /** Sub-agents have threads of their own. */
+  #takeAside({ method, params }: ServerNotice): void {
+    if (method === 'turn/started') this.#busy.add(params.threadId);
+    else if (method === 'turn/completed') this.#busy.delete(params.threadId);
+    else return;
+    this.#work();
+  }
+
+  /** Asks for the name of a sub-agent, which its item does not have. */
+  async #meet(threadId: string): Promise<void> {
+    const answer = await this.#peer?.ask('thread/read', { threadId, includeTurns: false });
+    this.#subagents.set(threadId, nameOf(SubagentRead.parse(answer).thread));
+    this.#work();
+  }
+
+  #work(): void {
+    this.#turn.works([...this.#busy].flatMap((id) => this.#subagents.get(id) ?? []));
+  }
+
   #begin(item: Item): void {
     if (item.changes !== undefined) {
       const paths = item.changes.map(({ path }) => path);
       this.#files.set(item.id, paths);
     }
+    if (item.type === 'commandExecution') this.#commands.add(item.id);
     this.#turn.print('stdout', shown(item));
   }
 
   /** Prints what came as a whole: what came in parts has been printed, but for the end of its last line. */
-  #finish({ id, type, text = '', aggregatedOutput }: Item): void {
+  #finish({ id, type, text = '', aggregatedOutput, tool, receiverThreadIds = [] }: Item): void {
+    if (tool === 'spawnAgent') for (const thread of receiverThreadIds) void this.#meet(thread).catch(() => {});
     const isStreamed = this.#streamed.delete(id);
+    this.#commands.delete(id);
     if (type === 'agentMessage') this.#turn.say(isStreamed ? '\n' : `${text}\n`);
     else if (type === 'commandExecution' && !isStreamed) this.#turn.print('stdout', aggregatedOutput ?? '');
   }

@@ -1,5 +1,5 @@
 // The messages API, as Claude Code speaks it.
-import { eventStream, jsonAnswer, nextId, textOf, type Wire } from './wire.ts';
+import { eventStream, jsonAnswer, nextId, secondsOf, textOf, type Wire } from './wire.ts';
 
 type Block = { type: string; content?: unknown; is_error?: boolean };
 type Said = { type: 'text'; text: string } | { type: 'tool_use'; id: string; name: string; input: object };
@@ -56,6 +56,17 @@ export const anthropic: Wire = {
     send('message_delta', { delta: stop, usage: { output_tokens: usage.output_tokens } });
     send('message_stop', {});
     response.end();
+  },
+
+  refuse(response, until) {
+    const headers = {
+      'anthropic-ratelimit-unified-status': 'rejected',
+      'anthropic-ratelimit-unified-reset': `${secondsOf(until)}`,
+      'anthropic-ratelimit-unified-representative-claim': 'five_hour',
+      'x-should-retry': 'false',
+    };
+    const error = { type: 'rate_limit_error', message: 'This request would exceed the limit of your account.' };
+    jsonAnswer(response, { type: 'error', error }, { status: 429, headers });
   },
 };
 

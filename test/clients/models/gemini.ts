@@ -50,6 +50,14 @@ export const gemini: Wire = {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.end(`data: ${JSON.stringify(chunk)}\r\n\r\n`);
   },
+
+  // Its provider names a day, and no time.
+  refuse(response) {
+    const quota = { quotaId: 'GenerateRequestsPerDayPerProjectPerModel-FreeTier' };
+    const details = [{ '@type': 'type.googleapis.com/google.rpc.QuotaFailure', violations: [quota] }];
+    const error = { code: 429, message: 'Quota exceeded for quota metric', status: 'RESOURCE_EXHAUSTED', details };
+    jsonAnswer(response, { error }, { status: 429 });
+  },
 };
 
 function isAside(config: Config | undefined): boolean {

@@ -1,5 +1,5 @@
 // The responses API, as Codex speaks it.
-import { type Call, eventStream, nextId, type ShownTool, textOf, type Wire } from './wire.ts';
+import { type Call, eventStream, jsonAnswer, nextId, type ShownTool, secondsOf, textOf, type Wire } from './wire.ts';
 
 type Tool = { type?: string; name?: string; tools?: { name: string }[] };
 type Item = { type?: string; role?: string; content?: unknown; output?: unknown; tools?: Tool[] };
@@ -39,6 +39,21 @@ export const openai: Wire = {
     };
     send('response.completed', { response: { id, object: 'response', status: 'completed', output, usage } });
     response.end();
+  },
+
+  refuse(response, until) {
+    const error = {
+      type: 'usage_limit_reached',
+      message: 'The usage limit has been reached',
+      plan_type: 'plus',
+      resets_at: secondsOf(until),
+    };
+    const headers = {
+      'x-codex-primary-used-percent': '100',
+      'x-codex-primary-window-minutes': '300',
+      'x-codex-primary-reset-at': `${secondsOf(until)}`,
+    };
+    jsonAnswer(response, { error }, { status: 429, headers });
   },
 };
 

@@ -7,14 +7,16 @@ export type ShownResult = { text: string; isError: boolean };
 /** `all` is what the model reads, `opening` what a person said first. */
 export type Request = { all: string; opening: string; tools: ShownTool[]; results: ShownResult[] };
 export type Call = ShownTool & { input: object };
-/** The model's next turn. */
-export type Turn = { calls: Call[]; say: string };
+/** The model's next turn; its provider may refuse it, and says when it allows more. */
+export type Turn = { calls: Call[]; say: string; refusedUntil?: Date };
 
 /** Each API reads bodies of its own type, which came on a path that it handles. */
 export type Wire = {
   handles(path: string): boolean;
   read(body: object): Request;
   answer(response: ServerResponse, turn: Turn, asked: { path: string; body: object }): void;
+  /** Says that the account has met its limit of use. */
+  refuse(response: ServerResponse, until: Date): void;
 };
 
 /** The turn of a model that has nothing left to do. */
@@ -31,8 +33,17 @@ export function textOf(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value ?? '');
 }
 
-export function jsonAnswer(response: ServerResponse, body: object, status = 200): void {
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+export function jsonAnswer(
+  response: ServerResponse,
+  body: object,
+  { status = 200, headers = {} }: { status?: number; headers?: Record<string, string> } = {},
+): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+}
+
+/** A time as the providers say it, in seconds. */
+export function secondsOf(time: Date): number {
+  return Math.ceil(time.getTime() / 1_000);
 }
 
 export function eventStream(response: ServerResponse): (type: string, data: object) => void {

@@ -11,7 +11,9 @@ const ASKS = {
 };
 const RESETS_AT = 1_900_000_000;
 const answers = new Map();
+const ALL_USED = { inputTokens: 90, outputTokens: 9, cacheReadInputTokens: 10, cacheCreationInputTokens: 0 };
 let messages = 0;
+let scouting;
 let withdraw = () => {};
 
 const say = (line) => write(JSON.stringify(line));
@@ -28,6 +30,14 @@ const play = plays({
   print: (text) => say({ type: 'assistant', message: { content: [{ type: 'text', text }] } }),
   ask: () => ask('ask'),
   question: () => ask('question'),
+  scout(ms) {
+    const about = { task_id: 'a-task', task_type: 'local_agent', subagent_type: 'Explore', description: 'Look' };
+    say({ type: 'system', subtype: 'background_tasks_changed', tasks: [about] });
+    const message = { id: 'scouted', content: [{ type: 'tool_use', name: 'Bash', input: {} }], usage: {} };
+    const of = { parent_tool_use_id: 'a-tool', subagent_type: 'Explore', task_description: 'Look' };
+    say({ type: 'assistant', message, ...of });
+    scouting = setTimeout(scouted, ms);
+  },
   done: (result, used) => end({ subtype: 'success', result, usage: { input_tokens: used, output_tokens: 2 } }),
   fail: (result) => end({ subtype: 'error_during_execution', is_error: true, result }),
   limit() {
@@ -39,6 +49,13 @@ const play = plays({
     end({ subtype: 'error_during_execution', is_error: true });
   },
 });
+
+/** It goes on by itself after a sub-agent. */
+function scouted() {
+  say({ type: 'system', subtype: 'background_tasks_changed', tasks: [] });
+  say({ type: 'system', subtype: 'init', session_id: 'a-session' });
+  end({ subtype: 'success', result: 'after the scout', usage: {}, modelUsage: { one: ALL_USED } });
+}
 
 async function ask(kind) {
   const request_id = `asks-${kind}-${messages}`;
@@ -55,6 +72,10 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (message.type === 'control_response') answers.get(message.response.request_id)?.(message.response.response);
   else if (message.type === 'control_request') {
     say({ type: 'control_response', response: { subtype: 'success', request_id: message.request_id } });
+    if (scouting?.hasRef() && !play.isBusy()) {
+      clearTimeout(scouting);
+      say({ type: 'system', subtype: 'background_tasks_changed', tasks: [] });
+    }
     play.interrupt();
   } else {
     const { uuid } = message;

@@ -42,7 +42,8 @@ const play = plays({
     end('completed');
   },
   fail: (message) => end('failed', { message, codexErrorInfo: 'other' }),
-  limit() {
+  limit(words) {
+    if (words) return end('failed', { message: words, codexErrorInfo: 'usageLimitExceeded' });
     const primary = { usedPercent: 100, resetsAt: 1_900_000_000 };
     say({ method: 'account/rateLimits/updated', params: { rateLimits: { primary, secondary: null } } });
     end('failed', { message: "You've hit your usage limit.", codexErrorInfo: 'usageLimitExceeded' });
@@ -82,7 +83,12 @@ function answer(method, { threadId: thread, input, expectedTurnId }) {
     return { turn: { id: `turn-${turns}` } };
   }
   if (method === 'turn/interrupt') {
+    tell('item/started', { item: { type: 'commandExecution', id: 'left', command: 'sleep' } });
     setImmediate(play.interrupt);
+    return {};
+  }
+  if (method === 'thread/backgroundTerminals/clean') {
+    process.stderr.write('cleaned\n');
     return {};
   }
   if (method !== 'turn/steer' || !play.isBusy() || expectedTurnId !== `turn-${turns}`) return undefined;

@@ -1,6 +1,6 @@
 // What a stand-in does with a text, whatever it speaks. Words of the text: `work MS` takes so long, `silent MS` says
 // nothing meanwhile, `use N` counts tokens, `ask` asks for leave, `question` asks what to do, `flood N` prints so many
-// MB, `limit` meets the provider's limit, `crash` ends the process, `fail` ends the turn with an error, `deaf` heeds no
+// MB, `limit` meets the provider's limit, `scout MS` leaves a sub-agent at work after the turn, `crash` ends the process, `fail` ends the turn with an error, `deaf` heeds no
 // interrupt and no signal, like the process that it starts.
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -37,7 +37,8 @@ export function plays(agent) {
     await sleep(number('work', number('silent', 20)));
     if (turn !== mine) return;
     turn = undefined;
-    if (has('limit')) agent.limit();
+    if (has('scout')) agent.scout(number('scout', 0));
+    if (has('limit')) agent.limit(/limit "(.+)"/.exec(content)?.[1]);
     else if (has('fail')) agent.fail('It failed.');
     else agent.done(['did', ...mine.joined].join(' + '), mine.used);
   }
