@@ -10724,6 +10724,7 @@ create or replace function app.follow_reviews(event public.events)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_id uuid;
   v_task public.tasks;
   v_review public.approvals;
   v_completed jsonb;
@@ -10738,8 +10739,8 @@ begin
   else
     v_review := app.open_review(event.tenant_id, event.task_id);
   end if;
-  select * into v_task from public.tasks t
-    where t.tenant_id = event.tenant_id and t.id = coalesce(event.task_id, v_review.task_id);
+  v_id := coalesce(event.task_id, v_review.task_id);
+  select * into v_task from public.tasks t where t.tenant_id = event.tenant_id and t.id = v_id;
   if event.event_type = 'task.submitted' then
     return array[jsonb_build_object('stream', 'approval:' || app.uuid_v7(), 'type', 'approval.requested',
       'data', jsonb_strip_nulls(jsonb_build_object('kind', 'task', 'task', v_task.id, 'asked_of', v_task.reviewer,
@@ -16333,6 +16334,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
-  ('code', '846a85a929a9bda45e9c68d0fb3e06331a510d96fad740703f6724d29adcebf8', '0.1.0')
+  ('code', '90c55d17da294861713bce8fc227cd190eb8cd8975a827d0587a4c4dfcdcde36', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
