@@ -38,6 +38,10 @@ describe('a word of other programs', () => {
 
   test('is completed by the shell, which asks in its own way', async () => {
     expect((await run('complete', '--', 'clo')).stdout).toMatch(/^close\t.*\n:4\n$/);
+    const all = (await run('complete', '--', '')).stdout.split('\n').map((line) => line.split('\t')[0]);
+    expect(all).toEqual(
+      expect.arrayContaining('agent agents send queue commands runs stop output presets approvals'.split(' ')),
+    );
     expect((await run('help')).stdout).not.toMatch(/^ +complete /m);
   });
 });
