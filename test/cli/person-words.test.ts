@@ -141,7 +141,7 @@ describe('closing what cannot be closed', () => {
     expect(await json('show', '1')).toMatchObject({ version });
 
     await run('attach', '1', 'pr', 'https://example.com/7');
-    await run('approve', '1');
+    await world.run(['approve', '1'], { isTyped: true });
     expect((await run('close', '1')).stderr).toContain('a decision for this task');
     expect(await json('show', '1')).toMatchObject({ status: 'pending', version: version + 1 });
   });
