@@ -717,7 +717,7 @@ export type Schema = {
     };
     Functions: {
       accept_invitation: { Args: { actor?: Json; invitation_hash: string }; Returns: Json };
-      add_output: { Args: { actor?: Json; chunks?: Json; lock_token: number; run: string }; Returns: Json };
+      add_output: { Args: { actor?: Json; chunks?: Json; left_out?: Json; lock_token: number; run: string }; Returns: Json };
       admit_browser: { Args: { account: string; actor?: Json; browser: Json; buckets?: Json }; Returns: Json };
       admit_identity: { Args: { actor?: Json; identity: Json; terms?: Json }; Returns: Json };
       adopt_locks: { Args: { actor?: Json; tasks: Json }; Returns: Json };

@@ -34,7 +34,21 @@ export const OUTPUT = Object.freeze([
       within: 'app.insert_output',
       find: 'where g.upto <= room',
       replace: 'where true',
-      name: 'beyond 50 MB of a run is counted, and not kept',
+      name: 'beyond 50 MB of a run is counted, and not kept but for its end',
+    },
+    {
+      file: SQL,
+      within: 'app.output_room',
+      find: 'app.get_last_bytes_max() - kept.last_bytes',
+      replace: 'app.get_output_bytes_max()',
+      name: 'keeps at least 10 MB of each attempt, and 5 of its end',
+    },
+    {
+      file: SQL,
+      within: 'app.leave_out',
+      find: ' or jsonb_array_length(kept.left_out) >= 20',
+      replace: '',
+      name: 'that is left out is said as a sequence and its bytes, in few places',
     },
   ]),
   ...of('T50', PRINTED_SUITE, [

@@ -28,6 +28,7 @@ type Parts = {
   env: Record<string, string>;
   /** How long a person is waited for. */
   askSeconds: number;
+  spoolDir: string;
   delivered(run: string): void;
   /** A beat tells more than the one before. */
   changed(): void;
@@ -76,7 +77,8 @@ export class ActiveRun {
   constructor(started: Started, parts: Parts) {
     this.started = started;
     this.#parts = parts;
-    this.#output = new OutputSender((chunks) => parts.port.output(this.held, chunks), parts.log);
+    const { port, log, spoolDir } = parts;
+    this.#output = new OutputSender({ send: (sent) => port.output(this.held, sent), log, spoolDir });
     this.#processor = new ProcessorMeter({ overMs: parts.processorMs });
     this.#questions = new Questions((report) => this.#say(report), parts.askSeconds);
     this.settled = this.#run();
@@ -260,6 +262,8 @@ export class ActiveRun {
 
   async #finish(ended: Ended, left?: Left): Promise<Ended> {
     const { in: tokens_in, out: tokens_out } = this.#tokens;
+    // Who follows it reads until its end is told, which a server that takes no output does not put off.
+    await Promise.race([this.#output.tryEnd(), sleep(2 * this.#parts.graceMs, undefined, { ref: false })]);
     this.#say({
       type: 'run.finished',
       data: {

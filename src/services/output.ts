@@ -10,6 +10,7 @@ const CHUNK_BYTES_MAX = 16_384;
 const CHUNKS_MAX = 1_000;
 const ANSWER_BYTES_MAX = 262_144;
 const SEQUENCE_MAX = 2_147_483_646;
+const LEFT_OUT_BYTES_MAX = 1_125_899_906_842_624;
 const PAGE_SIZE = 100;
 // What an agent is shown leaves room for the rest of an answer.
 const SHOWN_CHARACTERS_MAX = 24_000;
@@ -46,7 +47,11 @@ export const AddOutput = z.strictObject({
   run: z.string(),
   lock_token: z.int().min(1),
   chunks: z.array(OutputChunk).max(CHUNKS_MAX),
+  /** What its holder does not send: from where it is to go on, to below a sequence. */
+  left_out: z.strictObject({ below: Sequence.min(1), bytes: z.int().min(1).max(LEFT_OUT_BYTES_MAX) }).optional(),
 });
+/** What a runner sends at once. */
+export type SentOutput = Pick<z.infer<typeof AddOutput>, 'chunks' | 'left_out'>;
 
 export const Added = z.object({
   /** Below it nothing is missing: where to go on. */
@@ -54,9 +59,12 @@ export const Added = z.object({
   stored: z.int(),
   /** What the attempt printed beyond what is kept of a run. */
   dropped_bytes: z.int().optional(),
+  /** Asks to keep what is printed next until the end of the attempt, and then to send the last 5 MB of it. */
+  full: z.boolean().optional(),
   /** Asks to wait before the next call. */
   pause_ms: z.int().optional(),
 });
+export type Added = z.infer<typeof Added>;
 
 const addChunks = sqlFunction('add_output', Added);
 
@@ -87,6 +95,26 @@ export const ListOutput = z.strictObject({
   page_size: z.int().min(1).max(CHUNKS_MAX).default(PAGE_SIZE),
 });
 
+/** A place of the output that is not kept. */
+const LeftOut = z.object({
+  from: z.int(),
+  /** The sequence that comes after it. */
+  below: z.int(),
+  bytes: z.int(),
+  /** It was more than is kept of a run, or than a workspace may add in a day. */
+  why: z.enum(['run', 'day']),
+});
+type LeftOut = z.infer<typeof LeftOut>;
+
+/** What was left out between two sequences; undefined where nothing was. */
+export function leftOutBetween(
+  places: readonly LeftOut[] = [],
+  { after, below }: { after: number; below: number },
+): { bytes: number; why: LeftOut['why'] } | undefined {
+  const [first, ...more] = places.filter((place) => place.below > after + 1 && place.from < below);
+  return first && { bytes: more.reduce((sum, { bytes }) => sum + bytes, first.bytes), why: first.why };
+}
+
 const OutputPage = z.object({
   run: z.string(),
   agent: z.string(),
@@ -101,6 +129,7 @@ const OutputPage = z.object({
   /** No more will come. */
   ended: z.boolean(),
   dropped_bytes: z.int().optional(),
+  left_out: z.array(LeftOut).optional(),
   /** Files that hold what was printed long ago. */
   files: z.array(ArchivedFile).optional(),
 });

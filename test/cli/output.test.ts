@@ -52,7 +52,7 @@ describe('the output of a run', () => {
     expect(stdout).toMatch(/^[\n\x20-\x7e]*$/);
   });
 
-  test('tells what is missing and what was too much', async () => {
+  test('tells what is missing', async () => {
     const { run, add } = await begunRun(ctx, 'heron-3');
     await add(pieces(['a', 'b']));
     await add(pieces(['e'], { from: 4 }));
@@ -62,6 +62,27 @@ describe('the output of a run', () => {
       stdout: 'ab\ne',
       stderr: '! 2 pieces of the output are missing here.\n',
     });
+  });
+
+  test('tells what was too much, where it was', async () => {
+    const { run, add } = await begunRun(ctx, 'heron-6');
+    await add(pieces(['a', 'b']));
+    await add(pieces(['g'], { from: 9 }), { below: 9, bytes: 37_200_000 });
+    await add([], { below: 12, bytes: 2_000 });
+
+    expect(await output(run)).toEqual({
+      code: 0,
+      stdout: 'ab\ng\n',
+      stderr: [
+        '! … 37.2 MB left out: more than is kept of a run …',
+        '! … 2.0 KB left out: more than is kept of a run …\n',
+      ].join('\n'),
+    });
+    const lines = (await output(run, '--json')).stdout.trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      ...[{ content: 'a' }, { content: 'b' }, { run, left_out: { bytes: 37_200_000, why: 'run' } }],
+      ...[{ content: 'g' }, { left_out: { bytes: 2_000 } }],
+    ]);
   });
 
   test('is the latest attempt, or the one that is asked for', async () => {

@@ -88,7 +88,13 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
       },
     ],
     claim_run: [{ agent, token, holding: [run.id] }],
-    add_output: [{ ...held, chunks: pieces(['x']).map((piece) => ({ ...piece, ansi: false })) }],
+    add_output: [
+      {
+        ...held,
+        chunks: pieces(['x'], { from: 1 }).map((piece) => ({ ...piece, ansi: false })),
+        left_out: { below: 1, bytes: 1 },
+      },
+    ],
     get_agent: [{ agent }],
     get_control: [{ agent, held: [held] }],
     list_output: [{ run: run.id, attempt: 1, after_sequence: 0 }],

@@ -5,10 +5,11 @@ import type { Context } from '../../context.ts';
 import { DomainError, domainErrorFrom } from '../../errors.ts';
 import { isId } from '../../events/ids.ts';
 import { PrintedText } from '../../printed.ts';
-import type { OutputPage } from '../../services/output.ts';
+import { leftOutBetween, type OutputPage } from '../../services/output.ts';
 import { onStopSignal } from '../../stop-signals.ts';
 import { escaped } from '../../text.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
+import { leftOutText } from '../../tools/output-text.ts';
 import { person } from '../../tools/person.ts';
 import { amount } from '../../tools/render.ts';
 import { inLocalContext, perform } from '../local-context.ts';
@@ -52,16 +53,14 @@ async function printRun(ctx: Leaving, run: string, options: OutputOptions): Prom
     await printer.print(page, after ?? -1);
     after = chunks.at(-1)?.sequence ?? after;
     if (next_sequence !== undefined) continue;
+    if (ended || !options.follow) await printer.leaveOut(page, after ?? -1, Number.POSITIVE_INFINITY);
     if (ended && options.attempt === undefined && attempt !== undefined && attempt < attempts) {
       [attempt, after] = [attempt + 1, undefined];
       await printer.end(`Attempt ${attempt}.`);
       continue;
     }
     if (ended || !options.follow) {
-      const { dropped_bytes: dropped } = about;
-      await printer.end(
-        dropped && `${amount(dropped, 'byte')} more were printed: beyond 50 MB of a run nothing is kept.`,
-      );
+      await printer.end();
       return;
     }
     // Ended by the signal, it is asked no more.
@@ -78,18 +77,24 @@ function textPrinter({ color }: OutputOptions, signal: AbortSignal) {
     await show(printed.end({ line: true }));
     process.stderr.write(`! ${text}\n`);
   }
+  async function leaveOut({ left_out }: Pick<OutputPage, 'left_out'>, after: number, below: number): Promise<void> {
+    const found = leftOutBetween(left_out, { after, below });
+    const missing = below - after - 1;
+    if (found !== undefined) await remark(leftOutText(found));
+    else if (missing > 0 && Number.isFinite(missing))
+      await remark(`${amount(missing, 'piece')} of the output ${missing === 1 ? 'is' : 'are'} missing here.`);
+  }
   return {
-    async print({ chunks }: Pick<OutputPage, 'chunks'>, after: number): Promise<void> {
+    async print(page: Pick<OutputPage, 'chunks' | 'left_out'>, after: number): Promise<void> {
       let last = after;
-      for (const { sequence, content } of chunks) {
-        const missing = sequence - last - 1;
-        if (missing > 0)
-          await remark(`${amount(missing, 'piece')} of the output ${missing === 1 ? 'is' : 'are'} missing here.`);
+      for (const { sequence, content } of page.chunks) {
+        await leaveOut(page, last, sequence);
         await show(printed.add(content));
         last = sequence;
       }
     },
-    async end(text?: string | 0): Promise<void> {
+    leaveOut,
+    async end(text?: string): Promise<void> {
       if (text) await remark(text);
       else await show(printed.end());
     },
@@ -97,11 +102,23 @@ function textPrinter({ color }: OutputOptions, signal: AbortSignal) {
 }
 
 function jsonPrinter(signal: AbortSignal) {
+  const show = (line: object) => write(`${spelledOut(JSON.stringify(line))}\n`, signal);
+  async function leaveOut({ run, attempt, left_out }: OutputPage, after: number, below: number): Promise<void> {
+    const found = leftOutBetween(left_out, { after, below });
+    if (found !== undefined) await show({ run, attempt, left_out: found });
+  }
   return {
-    async print({ run, attempt, chunks }: OutputPage): Promise<void> {
-      for (const chunk of chunks) await write(`${spelledOut(JSON.stringify({ run, attempt, ...chunk }))}\n`, signal);
+    async print(page: OutputPage, after: number): Promise<void> {
+      const { run, attempt, chunks } = page;
+      let last = after;
+      for (const chunk of chunks) {
+        await leaveOut(page, last, chunk.sequence);
+        await show({ run, attempt, ...chunk });
+        last = chunk.sequence;
+      }
     },
-    async end(text?: string | 0): Promise<void> {
+    leaveOut,
+    async end(text?: string): Promise<void> {
       if (text) process.stderr.write(`! ${text}\n`);
     },
   };
