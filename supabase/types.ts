@@ -819,6 +819,7 @@ export type Schema = {
       search: { Args: { actor?: Json; cursor?: string; kinds?: Json; page_size?: number; project?: string; query: string }; Returns: Json };
       set_job: { Args: { actor?: Json; every_seconds?: number; kind: string; settings?: Json }; Returns: Json };
       set_member: { Args: { actor?: Json; role?: string; user_id: string }; Returns: Json };
+      set_output_quota: { Args: { actor?: Json; megabytes: number }; Returns: Json };
       set_password: { Args: { actor?: Json; password_hash: string }; Returns: Json };
       settle_runs: { Args: { actor: Json }; Returns: Json };
       sign_in: { Args: { actor?: Json; identity: Json }; Returns: Json };

@@ -37,6 +37,7 @@ export class OutputSender {
   #isFull = false;
   #toldAt = 0;
   #isFailing = false;
+  #losingUntil: string | undefined;
   #tellFailure = () => {};
   #isEnding = false;
   #isOver = false;
@@ -133,11 +134,19 @@ export class OutputSender {
         this.#isFailing = false;
         this.#spool.remove(now.chunks.length);
         if (taken?.full && !this.#isFull) this.#fill();
+        this.#warn(taken?.over_quota);
         if (taken?.pause_ms !== undefined) await sleep(taken.pause_ms);
       }
     } catch {
       this.drop();
     }
+  }
+
+  /** Says once that what is printed is lost; the run goes on. */
+  #warn(over: Added['over_quota']): void {
+    if (over !== undefined && this.#losingUntil !== over.until)
+      this.#parts.log.warn(over, 'output is not kept any more');
+    this.#losingUntil = over?.until ?? this.#losingUntil;
   }
 
   /** What is to be sent now. */

@@ -61,6 +61,10 @@ export const Added = z.object({
   dropped_bytes: z.int().optional(),
   /** Asks to keep what is printed next until the end of the attempt, and then to send the last 5 MB of it. */
   full: z.boolean().optional(),
+  /** Nothing more is kept until then: its workspace has used up its day. */
+  over_quota: z
+    .object({ code: z.literal('rate_limited'), allowed_bytes: z.int(), until: z.string(), hint: z.string() })
+    .optional(),
   /** Asks to wait before the next call. */
   pause_ms: z.int().optional(),
 });
@@ -87,6 +91,11 @@ export function addOutput(
 function storable(text: string): string {
   return text.replaceAll('\0', ' ').replace(/\p{Cs}/gu, '\ufffd');
 }
+
+export const SetOutputQuota = z.strictObject({ megabytes: z.int().min(1).max(1_000_000_000) });
+
+/** What each workspace may add to the output of runs in a day. For the user who runs the server. */
+export const setOutputQuota = sqlFunction('set_output_quota', z.object({ megabytes: z.int() }));
 
 export const ListOutput = z.strictObject({
   run: idListedBy('list_runs'),

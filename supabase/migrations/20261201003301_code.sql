@@ -9956,7 +9956,7 @@ $$;
 -- What a workspace may add to the output of its runs in a day, by UTC.
 create or replace function app.get_output_quota() returns bigint language sql stable as $$
   select coalesce((select (c.value ->> 'bytes')::bigint from public.system_config c where c.key = 'output_per_day'),
-    2147483648)
+    2000000000)
 $$;
 
 -- How many bytes the workspace of a run may still add today. What it was refused counts too, so that nothing is kept in
@@ -10023,6 +10023,36 @@ begin
 end
 $$;
 
+-- What tells a holder that its workspace may add no more today.
+create or replace function app.over_quota(at timestamptz) returns jsonb language sql stable as $$
+  select jsonb_build_object('code', 'rate_limited', 'allowed_bytes', app.get_output_quota(),
+    'until', (date_trunc('day', at at time zone 'UTC') + interval '1 day') at time zone 'UTC',
+    'hint', 'Print less. Whoever runs the server may allow more: cairn output-quota.')
+$$;
+
+-- Raises an alert where an attempt begins to lose output because its workspace has used up its day, one for each
+-- project. The first output of another day resolves it.
+create or replace function app.follow_quota(run public.agent_runs, loses boolean, is_first boolean)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key constant text := 'output_quota:' || coalesce(run.project_id::text, 'workspace');
+begin
+  if loses then
+    perform app.record_alert(v_key, jsonb_build_object(
+      'kind', 'output_quota',
+      'severity', 'medium',
+      'title', 'What agents print is not kept any more today.',
+      'details', jsonb_build_object('run', run.id) || app.over_quota(app.now()),
+      'project', run.project_id));
+  elsif is_first then
+    perform app.settle_alert(v_key);
+  end if;
+end
+$$;
+
 -- Stores what the holder of an attempt sends: what it left out, and chunks after it.
 create or replace function app.store_output(run public.agent_runs, chunks jsonb, left_out jsonb, at timestamptz)
   returns jsonb
@@ -10034,12 +10064,19 @@ declare
   v_below constant integer := left_out ->> 'below';
   v_added record;
   v_stored bigint := 0;
+  v_places integer;
+  v_dropped bigint;
+  v_is_first boolean := false;
+  v_is_over boolean;
   v_pause integer;
 begin
   if v_below > v_kept.next_sequence then
     v_kept := app.leave_out(v_kept, v_kept.next_sequence, v_below, (left_out ->> 'bytes')::bigint, 'run');
   end if;
+  v_places := jsonb_array_length(v_kept.left_out);
+  v_dropped := v_kept.dropped_bytes;
   if jsonb_array_length(chunks) > 0 then
+    v_is_first := app.output_room_today(run, at) = app.get_output_quota();
     select * into v_added from app.store_chunks(run, v_kept, chunks, at);
     v_kept := v_added.kept;
     v_stored := v_added.stored;
@@ -10050,18 +10087,21 @@ begin
       last_bytes = v_kept.last_bytes, left_out = v_kept.left_out, dropped_bytes = v_kept.dropped_bytes,
       paced_until = v_kept.paced_until
     where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt;
+  v_is_over := v_kept.dropped_bytes > v_dropped and v_kept.left_out -> -1 ->> 'why' = 'day';
+  perform app.follow_quota(run, v_is_over and jsonb_array_length(v_kept.left_out) > v_places, v_is_first);
   return jsonb_strip_nulls(jsonb_build_object('next_seq', v_kept.next_sequence, 'stored', v_stored,
     'dropped_bytes', nullif(v_kept.dropped_bytes, 0), 'full', case when app.is_flood(v_kept) then true end,
-    'pause_ms', case when v_pause > 0 then v_pause end));
+    'over_quota', case when v_is_over then app.over_quota(at) end, 'pause_ms', case when v_pause > 0 then v_pause end));
 end
 $$;
 
 -- add_output(run, lock_token, chunks [{sequence, stream, content, at, ansi?}], left_out? {below, bytes}) -> {next_seq,
--- stored, dropped_bytes?, full?, pause_ms?}: what an attempt of a run printed, for its runner, also after its end.
+-- stored, dropped_bytes?, full?, over_quota?, pause_ms?}: what an attempt of a run printed, for its runner, also after its end.
 -- Sequences count from 0 in each attempt; what is there already changes nothing, and below next_seq nothing is missing.
 -- `left_out` says how many bytes from next_seq to below a sequence its holder does not send. Without chunks and it, it
 -- only answers. Once a run has printed more than is kept, `full` asks to keep the last 5 MB of the attempt and to send
--- them at its end, after what was left out. What there is no room for is counted. Raises lock_lost, invalid_input.
+-- them at its end, after what was left out; `over_quota` says that its workspace has used up its day. What there is no room for is
+-- counted. Raises lock_lost, invalid_input.
 create or replace function public.add_output(
   run text,
   lock_token bigint,
@@ -10085,6 +10125,29 @@ begin
   perform app.check_left_out(left_out);
   perform app.check_chunks(v_run, chunks, v_now);
   return app.store_output(v_run, chunks, left_out, v_now);
+end
+$$;
+
+-- set_output_quota(megabytes) -> {megabytes}: what each workspace may add to the output of runs in a day. For the user
+-- who runs the server. Raises forbidden, invalid_input.
+create or replace function public.set_output_quota(megabytes integer, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor, 'admin');
+begin
+  perform app.refuse_limited(v_actor);
+  if v_actor.user_id <> app.get_local_owner() then
+    perform app.fail('forbidden', 'Whoever runs the server says how much output a workspace keeps.', null,
+      'Call cairn output-quota on the machine of the server.');
+  end if;
+  perform app.check_form('megabytes', megabytes between 1 and 1000000000, 'a number of 1 to 1,000,000,000');
+  perform app.set_config_value('output_per_day', jsonb_build_object('bytes', 1000000 * megabytes::bigint),
+    app.actor_name(v_actor));
+  return jsonb_build_object('megabytes', megabytes);
 end
 $$;
 
@@ -16467,6 +16530,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003200', '9b720f272bd487a670219c404a470c874e3dc642f99254e85fd331b50eb45ca1', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
-  ('code', '212a2e555fcd97bff293cdaaddf4809cdf64c83ee6c41c7a474106f53a06759f', '0.1.0')
+  ('code', '0c246dc2c08dab60516446c1afc95ab9db32e2ef36e3286583e08299857b5dd9', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -202,6 +202,28 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.follow_quota(run public.agent_runs, loses boolean, is_first boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_key constant text := 'output_quota:' || coalesce(run.project_id::text, 'workspace');
+begin
+  if loses then
+    perform app.record_alert(v_key, jsonb_build_object(
+      'kind', 'output_quota',
+      'severity', 'medium',
+      'title', 'What agents print is not kept any more today.',
+      'details', jsonb_build_object('run', run.id) || app.over_quota(app.now()),
+      'project', run.project_id));
+  elsif is_first then
+    perform app.settle_alert(v_key);
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.get_attempt_bytes_min()
  RETURNS bigint
  LANGUAGE sql
@@ -229,7 +251,7 @@ CREATE OR REPLACE FUNCTION app.get_output_quota()
  STABLE
 AS $function$
   select coalesce((select (c.value ->> 'bytes')::bigint from public.system_config c where c.key = 'output_per_day'),
-    2147483648)
+    2000000000)
 $function$;
 -- owner cairn_owner
 
@@ -387,6 +409,17 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.over_quota(at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select jsonb_build_object('code', 'rate_limited', 'allowed_bytes', app.get_output_quota(),
+    'until', (date_trunc('day', at at time zone 'UTC') + interval '1 day') at time zone 'UTC',
+    'hint', 'Print less. Whoever runs the server may allow more: cairn output-quota.')
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.store_chunks(run public.agent_runs, INOUT kept app.run_outputs, chunks jsonb, at timestamp with time zone, OUT stored bigint)
  RETURNS record
  LANGUAGE plpgsql
@@ -432,12 +465,19 @@ declare
   v_below constant integer := left_out ->> 'below';
   v_added record;
   v_stored bigint := 0;
+  v_places integer;
+  v_dropped bigint;
+  v_is_first boolean := false;
+  v_is_over boolean;
   v_pause integer;
 begin
   if v_below > v_kept.next_sequence then
     v_kept := app.leave_out(v_kept, v_kept.next_sequence, v_below, (left_out ->> 'bytes')::bigint, 'run');
   end if;
+  v_places := jsonb_array_length(v_kept.left_out);
+  v_dropped := v_kept.dropped_bytes;
   if jsonb_array_length(chunks) > 0 then
+    v_is_first := app.output_room_today(run, at) = app.get_output_quota();
     select * into v_added from app.store_chunks(run, v_kept, chunks, at);
     v_kept := v_added.kept;
     v_stored := v_added.stored;
@@ -448,9 +488,11 @@ begin
       last_bytes = v_kept.last_bytes, left_out = v_kept.left_out, dropped_bytes = v_kept.dropped_bytes,
       paced_until = v_kept.paced_until
     where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt;
+  v_is_over := v_kept.dropped_bytes > v_dropped and v_kept.left_out -> -1 ->> 'why' = 'day';
+  perform app.follow_quota(run, v_is_over and jsonb_array_length(v_kept.left_out) > v_places, v_is_first);
   return jsonb_strip_nulls(jsonb_build_object('next_seq', v_kept.next_sequence, 'stored', v_stored,
     'dropped_bytes', nullif(v_kept.dropped_bytes, 0), 'full', case when app.is_flood(v_kept) then true end,
-    'pause_ms', case when v_pause > 0 then v_pause end));
+    'over_quota', case when v_is_over then app.over_quota(at) end, 'pause_ms', case when v_pause > 0 then v_pause end));
 end
 $function$;
 -- owner cairn_owner
@@ -528,6 +570,28 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.set_output_quota(megabytes integer, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor, 'admin');
+begin
+  perform app.refuse_limited(v_actor);
+  if v_actor.user_id <> app.get_local_owner() then
+    perform app.fail('forbidden', 'Whoever runs the server says how much output a workspace keeps.', null,
+      'Call cairn output-quota on the machine of the server.');
+  end if;
+  perform app.check_form('megabytes', megabytes between 1 and 1000000000, 'a number of 1 to 1,000,000,000');
+  perform app.set_config_value('output_per_day', jsonb_build_object('bytes', 1000000 * megabytes::bigint),
+    app.actor_name(v_actor));
+  return jsonb_build_object('megabytes', megabytes);
+end
+$function$;
+-- owner cairn_owner
+
 -- Privileges
 
 grant delete, insert, select, update on app.run_outputs to cairn_owner;
@@ -537,6 +601,9 @@ grant execute on function public.add_output(text,bigint,jsonb,jsonb,jsonb) to se
 grant execute on function public.list_output(text,integer,integer,integer,jsonb) to authenticated;
 grant execute on function public.list_output(text,integer,integer,integer,jsonb) to cairn_server;
 grant execute on function public.list_output(text,integer,integer,integer,jsonb) to service_role;
+grant execute on function public.set_output_quota(integer,jsonb) to authenticated;
+grant execute on function public.set_output_quota(integer,jsonb) to cairn_server;
+grant execute on function public.set_output_quota(integer,jsonb) to service_role;
 grant select on public.agent_messages to authenticated;
 grant insert, select on public.agent_messages to cairn_owner;
 grant select on public.agent_steps to authenticated;

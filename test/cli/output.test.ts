@@ -112,6 +112,24 @@ describe('the output of a run', () => {
     expect(await following).toMatchObject({ code: 0, stdout: 'one\ntwo\nthree\n', stderr: '! Attempt 2.\n' });
   });
 
+  test('is kept as far as the quota of a day goes, which whoever runs the server sets', async () => {
+    const { run, add } = await begunRun(ctx, 'heron-7');
+    await add(pieces(['a']));
+    expect(await world.run(['output-quota', '1'])).toMatchObject({
+      ...{ code: 0, stdout: 'A workspace keeps 1 MB of output a day.\n' },
+    });
+    await add(pieces(Array(16).fill('x'.repeat(16_000)), { from: 1 }));
+
+    for (const from of [17, 33, 49]) await add(pieces(Array(16).fill('x'.repeat(16_000)), { from }));
+    expect(await add(pieces(['x'], { from: 65 }))).toMatchObject({ stored: 0 });
+
+    expect((await output(run)).stderr).toMatch(
+      /^! … \d+\.0 KB left out: more than the workspace may add in a day …\n$/,
+    );
+    expect(await world.run(['output-quota', 'much'])).toMatchObject({ code: 2 });
+    await world.run(['output-quota', '2000']);
+  });
+
   test('of no run is not found', async () => {
     for (const name of ['nobody', 'deadbeef', '018f0000-0000-7000-8000-00000000000a']) {
       expect(await output(name)).toMatchObject({

@@ -1,9 +1,12 @@
 import { describe, expect } from 'vitest';
+import { newId } from '../../src/events/ids.ts';
+import { listAlerts } from '../../src/services/alerts.ts';
 import { listOutput, type OutputChunk } from '../../src/services/output.ts';
 import { toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
 import { call } from '../support/calls.ts';
-import { begunRun, claimed, pieces, readOutput } from '../support/runners.ts';
+import { verify } from '../support/commands.ts';
+import { begunRun, claimed, completed, pieces, readOutput } from '../support/runners.ts';
 import { test } from '../support/world.ts';
 import { upTo } from '../support/writers.ts';
 
@@ -141,6 +144,55 @@ describe('output', () => {
     expect(pause_ms).toBeGreaterThan(3_000);
     const page = await listOutput(as('ada'), { run, page_size: 1_000 });
     expect([page.chunks.length, page.next_sequence]).toEqual([16, 15]);
+  });
+});
+
+describe('the quota of a day', () => {
+  test('beyond the quota of a day is counted, and told once, until the next', async ({ as, sql, clock }) => {
+    const { runner, run, lock_token, add } = await begunRun(as('ada'));
+    await add(pieces(['a']));
+    const used = (bytes: number) =>
+      sql.query('update app.output_days set bytes = $2 where tenant_id = $1', [as('ada').actor.tenant_id, bytes]);
+    await used(2e9 - 2);
+
+    const over_quota = {
+      ...{ code: 'rate_limited', allowed_bytes: 2e9, hint: expect.stringContaining('cairn output-quota') },
+      until: expect.stringMatching(/T00:00:00/),
+    };
+    expect(await add(pieces(['b', 'cc', 'd'], { from: 1 }))).toEqual({
+      ...{ next_seq: 4, stored: 1, dropped_bytes: 3, over_quota },
+    });
+    expect(await add(pieces(['e'], { from: 4 }))).toEqual({ next_seq: 5, stored: 0, dropped_bytes: 4, over_quota });
+    const { alerts } = await listAlerts(as('ada'), {});
+    expect(alerts).toMatchObject([{ kind: 'output_quota', raised_count: 1, details: { run, allowed_bytes: 2e9 } }]);
+    const { pages, text } = await readOutput(as('ada'), run);
+    expect([text, pages[0]?.left_out]).toEqual(['ab', [{ from: 2, below: 5, bytes: 4, why: 'day' }]]);
+
+    await clock.advance({ seconds: 86_400 });
+    expect(await add(pieces(['f'], { from: 5, at: new Date(Date.now() + 86_400_000) }))).toMatchObject({ stored: 1 });
+    expect(await listAlerts(as('ada'), {})).toEqual({ alerts: [] });
+    await runner.report(run, lock_token, [completed]);
+    expect(await verify(as('ada'))).toMatchObject({ ok: true });
+  });
+
+  test('counts what all runs of a workspace add, and of no other', async ({ as, asStranger, sql }) => {
+    const [heron, egret] = [await begunRun(as('ada')), await begunRun(as('ada'), 'egret-1')];
+    const other = await begunRun(asStranger('eve'));
+    await heron.add(pieces(['a']));
+    await sql.query('update app.output_days set bytes = 2e9 where tenant_id = $1', [as('ada').actor.tenant_id]);
+
+    expect(await egret.add(pieces(['b']))).toMatchObject({ stored: 0, dropped_bytes: 1 });
+    expect(await other.add(pieces(['c']))).toEqual({ next_seq: 1, stored: 1 });
+  });
+
+  test('is set by who runs the server', async ({ as }) => {
+    const { db, actor } = as('ada');
+    const forbidden = { code: 'forbidden' };
+
+    await expect(db.call('set_output_quota', { megabytes: 1 }, actor)).rejects.toMatchObject(forbidden);
+    await expect(
+      db.call('set_output_quota', { megabytes: 1 }, { ...actor, project_id: newId() }),
+    ).rejects.toMatchObject({ ...forbidden, message: expect.not.stringContaining('Whoever runs') });
   });
 });
 

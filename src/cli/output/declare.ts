@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { command, examples, JSON_OPTION } from '../command.ts';
+import type { JsonOption } from '../terminal/output.ts';
 import type { OutputOptions } from './output.ts';
 
 export function addOutputCommand(program: Command): void {
@@ -17,6 +18,16 @@ export function addOutputCommand(program: Command): void {
     .action(
       command(async (config, run: string, options: OutputOptions) =>
         (await import('./output.ts')).runOutput(config, run, options),
+      ),
+    );
+  program
+    .command('output-quota <megabytes>')
+    .description('set how much output a workspace keeps of a day; only where the server runs')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn output-quota 5000'))
+    .action(
+      command(async (config, megabytes: string, options: JsonOption) =>
+        (await import('./quota.ts')).runOutputQuota(config, megabytes, options),
       ),
     );
 }
