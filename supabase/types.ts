@@ -777,7 +777,7 @@ export type Schema = {
       list_jobs: { Args: { actor: Json }; Returns: Json };
       list_members: { Args: { actor?: Json }; Returns: Json };
       list_needs: { Args: { actor?: Json; project?: string }; Returns: Json };
-      list_output: { Args: { actor?: Json; after_sequence?: number; attempt?: number; page_size?: number; run: string }; Returns: Json };
+      list_output: { Args: { actor?: Json; after_sequence?: number; attempt?: number; last_bytes?: number; page_size?: number; run: string }; Returns: Json };
       list_presets: { Args: { actor?: Json; cursor?: string; page_size?: number; preset?: string; project?: string }; Returns: Json };
       list_profiles: { Args: { actor?: Json; cursor?: string; page_size?: number; profile?: string; project?: string }; Returns: Json };
       list_projects: { Args: { actor?: Json; cursor?: string; include_archived?: boolean; page_size?: number }; Returns: Json };

@@ -1,4 +1,5 @@
-import { leftOutBetween, type Output } from '../services/output.ts';
+import type { LeftOut } from '../services/output.ts';
+import type { Output } from '../services/shown-output.ts';
 import { block, byteSize, lines, named } from './render.ts';
 
 /** Shows what a run printed. */
@@ -41,4 +42,13 @@ const WHY = { run: 'more than is kept of a run', day: 'more than the workspace m
 /** Says that output is not there. */
 export function leftOutText({ bytes, why }: { bytes: number; why: keyof typeof WHY }): string {
   return `… ${byteSize(bytes)} left out: ${WHY[why]} …`;
+}
+
+/** What was left out between two sequences; undefined where nothing was. */
+export function leftOutBetween(
+  places: readonly LeftOut[] = [],
+  { after, below }: { after: number; below: number },
+): { bytes: number; why: LeftOut['why'] } | undefined {
+  const [first, ...more] = places.filter((place) => place.below > after + 1 && place.from < below);
+  return first && { bytes: more.reduce((sum, { bytes }) => sum + bytes, first.bytes), why: first.why };
 }

@@ -412,15 +412,40 @@ as $$
     and app.is_in_files(r, a.starts_at, a.tenant_id)
 $$;
 
--- list_output(run, attempt?, after_sequence?, page_size) -> {run, agent, attempt, attempts, chunks [{sequence, stream,
+-- The piece after which the last bytes of an attempt are, of its last pieces; null without a wish.
+create or replace function app.output_start(
+  run public.agent_runs,
+  attempt integer,
+  last_bytes integer,
+  pieces integer
+)
+  returns integer
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select min(s.sequence) - 1
+  from (
+    select p.sequence, sum(p.size) over (order by p.sequence desc) as upto
+    from (
+      select o.sequence, octet_length(o.content) as size
+      from public.terminal_outputs o
+      where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = $2
+        and o."timestamp" between lower(app.output_times(run, app.now())) and upper(app.output_times(run, app.now()))
+      order by o.sequence desc limit pieces) p) s
+  where s.upto <= last_bytes
+$$;
+
+-- list_output(run, attempt?, after_sequence?, last_bytes?, page_size) -> {run, agent, attempt, attempts, chunks [{sequence, stream,
 -- content, ansi, at}], next_sequence?, last_sequence?, ended, dropped_bytes?, left_out? [{from, below, bytes, why}],
 -- files?}: what an attempt of a run has printed, by default the latest, in order, at most 256 KB an answer.
--- `next_sequence`: there is more after it. `left_out`: the sequences of the attempt that were not kept. `files` hold
+-- `last_bytes`: only so many of the end. `next_sequence`: there is more after it. `left_out`: the sequences of the attempt that were not kept. `files` hold
 -- older parts.
 create or replace function public.list_output(
   run text,
   attempt integer default null,
   after_sequence integer default null,
+  last_bytes integer default null,
   page_size integer default 100,
   actor jsonb default '{}'
 )
@@ -440,7 +465,7 @@ declare
   v_times tstzrange := app.output_times(v_run, v_now);
   v_from timestamptz := lower(v_times);
   v_to timestamptz := upper(v_times);
-  v_after integer := coalesce(after_sequence, -1);
+  v_after integer := coalesce(after_sequence, app.output_start(v_run, v_attempt, last_bytes, v_size), -1);
   v_row record;
   v_chunks jsonb[] := '{}';
   v_bytes integer := 0;

@@ -18,3 +18,4 @@ create table app.output_days (
 drop function if exists public.add_output(text, bigint, jsonb, jsonb);
 drop function if exists app.store_output(public.agent_runs, jsonb, timestamptz);
 drop function if exists app.insert_output(public.agent_runs, app.run_outputs, jsonb, bigint, timestamptz);
+drop function if exists public.list_output(text, integer, integer, integer, jsonb);

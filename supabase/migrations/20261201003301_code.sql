@@ -10167,15 +10167,40 @@ as $$
     and app.is_in_files(r, a.starts_at, a.tenant_id)
 $$;
 
--- list_output(run, attempt?, after_sequence?, page_size) -> {run, agent, attempt, attempts, chunks [{sequence, stream,
+-- The piece after which the last bytes of an attempt are, of its last pieces; null without a wish.
+create or replace function app.output_start(
+  run public.agent_runs,
+  attempt integer,
+  last_bytes integer,
+  pieces integer
+)
+  returns integer
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select min(s.sequence) - 1
+  from (
+    select p.sequence, sum(p.size) over (order by p.sequence desc) as upto
+    from (
+      select o.sequence, octet_length(o.content) as size
+      from public.terminal_outputs o
+      where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = $2
+        and o."timestamp" between lower(app.output_times(run, app.now())) and upper(app.output_times(run, app.now()))
+      order by o.sequence desc limit pieces) p) s
+  where s.upto <= last_bytes
+$$;
+
+-- list_output(run, attempt?, after_sequence?, last_bytes?, page_size) -> {run, agent, attempt, attempts, chunks [{sequence, stream,
 -- content, ansi, at}], next_sequence?, last_sequence?, ended, dropped_bytes?, left_out? [{from, below, bytes, why}],
 -- files?}: what an attempt of a run has printed, by default the latest, in order, at most 256 KB an answer.
--- `next_sequence`: there is more after it. `left_out`: the sequences of the attempt that were not kept. `files` hold
+-- `last_bytes`: only so many of the end. `next_sequence`: there is more after it. `left_out`: the sequences of the attempt that were not kept. `files` hold
 -- older parts.
 create or replace function public.list_output(
   run text,
   attempt integer default null,
   after_sequence integer default null,
+  last_bytes integer default null,
   page_size integer default 100,
   actor jsonb default '{}'
 )
@@ -10195,7 +10220,7 @@ declare
   v_times tstzrange := app.output_times(v_run, v_now);
   v_from timestamptz := lower(v_times);
   v_to timestamptz := upper(v_times);
-  v_after integer := coalesce(after_sequence, -1);
+  v_after integer := coalesce(after_sequence, app.output_start(v_run, v_attempt, last_bytes, v_size), -1);
   v_row record;
   v_chunks jsonb[] := '{}';
   v_bytes integer := 0;
@@ -16528,8 +16553,8 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003000', '6abdda6c852015d4b06958d16146a27496042329ccaaf385dfa689ff712f43ca', '0.1.0'),
   ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
-  ('20261201003200', '9b720f272bd487a670219c404a470c874e3dc642f99254e85fd331b50eb45ca1', '0.1.0'),
+  ('20261201003200', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
-  ('code', '0c246dc2c08dab60516446c1afc95ab9db32e2ef36e3286583e08299857b5dd9', '0.1.0')
+  ('code', 'ab4931f3786c81e95afaa39996f17aef204f8b5dd1828d5ee3ae1a7a1e5c1a9c', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

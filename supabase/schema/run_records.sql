@@ -400,6 +400,25 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.output_start(run public.agent_runs, attempt integer, last_bytes integer, pieces integer)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select min(s.sequence) - 1
+  from (
+    select p.sequence, sum(p.size) over (order by p.sequence desc) as upto
+    from (
+      select o.sequence, octet_length(o.content) as size
+      from public.terminal_outputs o
+      where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = $2
+        and o."timestamp" between lower(app.output_times(run, app.now())) and upper(app.output_times(run, app.now()))
+      order by o.sequence desc limit pieces) p) s
+  where s.upto <= last_bytes
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.output_times(run public.agent_runs, at timestamp with time zone)
  RETURNS tstzrange
  LANGUAGE sql
@@ -518,7 +537,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION public.list_output(run text, attempt integer DEFAULT NULL::integer, after_sequence integer DEFAULT NULL::integer, page_size integer DEFAULT 100, actor jsonb DEFAULT '{}'::jsonb)
+CREATE OR REPLACE FUNCTION public.list_output(run text, attempt integer DEFAULT NULL::integer, after_sequence integer DEFAULT NULL::integer, last_bytes integer DEFAULT NULL::integer, page_size integer DEFAULT 100, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -535,7 +554,7 @@ declare
   v_times tstzrange := app.output_times(v_run, v_now);
   v_from timestamptz := lower(v_times);
   v_to timestamptz := upper(v_times);
-  v_after integer := coalesce(after_sequence, -1);
+  v_after integer := coalesce(after_sequence, app.output_start(v_run, v_attempt, last_bytes, v_size), -1);
   v_row record;
   v_chunks jsonb[] := '{}';
   v_bytes integer := 0;
@@ -598,9 +617,9 @@ grant delete, insert, select, update on app.run_outputs to cairn_owner;
 grant execute on function public.add_output(text,bigint,jsonb,jsonb,jsonb) to authenticated;
 grant execute on function public.add_output(text,bigint,jsonb,jsonb,jsonb) to cairn_server;
 grant execute on function public.add_output(text,bigint,jsonb,jsonb,jsonb) to service_role;
-grant execute on function public.list_output(text,integer,integer,integer,jsonb) to authenticated;
-grant execute on function public.list_output(text,integer,integer,integer,jsonb) to cairn_server;
-grant execute on function public.list_output(text,integer,integer,integer,jsonb) to service_role;
+grant execute on function public.list_output(text,integer,integer,integer,integer,jsonb) to authenticated;
+grant execute on function public.list_output(text,integer,integer,integer,integer,jsonb) to cairn_server;
+grant execute on function public.list_output(text,integer,integer,integer,integer,jsonb) to service_role;
 grant execute on function public.set_output_quota(integer,jsonb) to authenticated;
 grant execute on function public.set_output_quota(integer,jsonb) to cairn_server;
 grant execute on function public.set_output_quota(integer,jsonb) to service_role;

@@ -130,6 +130,22 @@ describe('the output of a run', () => {
     await world.run(['output-quota', '2000']);
   });
 
+  test('begins near its end for who follows it, or asks for that', async () => {
+    const { runner, run, add, lock_token } = await begunRun(ctx, 'heron-8');
+    const text = (n: number) => `${n}`.padEnd(16_000, '.');
+    await add(pieces([1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(text)));
+    await add(pieces([11, 12, 13, 14, 15, 16, 17, 18].map(text), { from: 10 }));
+    await runner.report(run, lock_token, [completed]);
+    const end = [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18].map(text).join('');
+    const all = `${text(1)}${text(2)}${end}`;
+
+    const remark = (option: string) => `! Earlier output is not shown: all of it with ${option}.\n`;
+    expect(await output(run, '--tail')).toEqual({ code: 0, stdout: end, stderr: remark('no --tail') });
+    expect(await output(run, '-f')).toEqual({ code: 0, stdout: end, stderr: remark('--all') });
+    expect(await output(run, '-f', '--all')).toEqual({ code: 0, stdout: all, stderr: '' });
+    expect(await output(run)).toEqual({ code: 0, stdout: all, stderr: '' });
+  });
+
   test('of no run is not found', async () => {
     for (const name of ['nobody', 'deadbeef', '018f0000-0000-7000-8000-00000000000a']) {
       expect(await output(name)).toMatchObject({

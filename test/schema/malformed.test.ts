@@ -97,7 +97,10 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
     ],
     get_agent: [{ agent }],
     get_control: [{ agent, held: [held] }],
-    list_output: [{ run: run.id, attempt: 1, after_sequence: 0 }],
+    list_output: [
+      { run: run.id, attempt: 1, after_sequence: 0 },
+      { run: run.id, last_bytes: 16_384 },
+    ],
     register_agent: [{ agent: { name: 'egret', type: 'claude', driver: 'pipe', host_machine: 'x', config: { a: 1 } } }],
     report_run: [{ ...held, events: [{ type: 'run.delivered', data: { path: 'x' } }] }],
     set_output_quota: [{ megabytes: 1 }],

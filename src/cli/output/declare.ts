@@ -7,7 +7,9 @@ export function addOutputCommand(program: Command): void {
   program
     .command('output <run>')
     .description('print what a run printed; a run is named by its id or the end of it, or by its agent')
-    .option('-f, --follow', 'go on until the run has ended')
+    .option('-f, --follow', 'go on until the run has ended, from its last 256 KB on')
+    .option('--all', 'with --follow, from the beginning')
+    .option('--tail', 'only the last 256 KB')
     .option('--attempt <number>', 'that attempt alone, not the latest', attempt)
     .option('--no-color', 'print without colours')
     .option(JSON_OPTION[0], 'print each piece as a line of JSON, as it was stored')

@@ -1,27 +1,29 @@
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { DomainError, domainErrorFrom } from '../../errors.ts';
+import { hintsFor } from '../../events/hints.ts';
 import { isId } from '../../events/ids.ts';
 import { PrintedText } from '../../printed.ts';
-import { leftOutBetween, type OutputPage } from '../../services/output.ts';
+import type { OutputPage } from '../../services/output.ts';
 import { onStopSignal } from '../../stop-signals.ts';
 import { escaped } from '../../text.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
-import { leftOutText } from '../../tools/output-text.ts';
+import { leftOutBetween, leftOutText } from '../../tools/output-text.ts';
 import { person } from '../../tools/person.ts';
 import { amount } from '../../tools/render.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import type { JsonOption } from '../terminal/output.ts';
 
-const POLL_MS = 300;
+// Where hints arrive, one may be missed; where none do, this is how soon something is shown.
+const POLL_MS = Object.freeze({ hearing: 2_000, deaf: 300 });
+const LAST_BYTES = 262_144;
 const PAGE_SIZE = 1_000;
 const RUNS_MAX = 1_000;
 
 type Leaving = Context & Required<Pick<Context, 'signal'>>;
-export type OutputOptions = JsonOption & { follow?: true; attempt?: number; color: boolean };
+export type OutputOptions = JsonOption & { follow?: true; tail?: true; all?: true; attempt?: number; color: boolean };
 
 /** `cairn output RUN`: prints what a run printed, and with `--follow` what it prints until it ends. */
 export async function runOutput(config: Config, given: string, options: OutputOptions): Promise<void> {
@@ -44,10 +46,42 @@ export async function runOutput(config: Config, given: string, options: OutputOp
 async function printRun(ctx: Leaving, run: string, options: OutputOptions): Promise<void> {
   const signal = ctx.signal();
   const printer = options.json ? jsonPrinter(signal) : textPrinter(options, signal);
+  const hints = hintsFor(
+    ctx.db,
+    [
+      { topic: 'output', of: run },
+      { topic: 'events', of: ctx.actor.tenant_id },
+    ],
+    signal,
+  );
+  try {
+    await printPages(ctx, run, { options, printer, hints });
+  } finally {
+    hints.stop();
+  }
+  await printer.end();
+}
+
+type Printing = {
+  options: OutputOptions;
+  printer: ReturnType<typeof textPrinter | typeof jsonPrinter>;
+  hints: ReturnType<typeof hintsFor>;
+};
+
+async function printPages(ctx: Leaving, run: string, { options, printer, hints }: Printing): Promise<void> {
+  const signal = ctx.signal();
   let { attempt } = options;
   let after: number | undefined;
+  let last_bytes = (options.follow && !options.all) || options.tail ? LAST_BYTES : undefined;
   while (!signal.aborted) {
-    const page = await perform(ctx, person.list_output, { run, attempt, after_sequence: after, page_size: PAGE_SIZE });
+    const from = { run, attempt, after_sequence: after, last_bytes };
+    const page = await perform(ctx, person.list_output, { ...from, page_size: PAGE_SIZE });
+    const first = page.chunks[0]?.sequence ?? 0;
+    if (last_bytes !== undefined && first > 0) {
+      await printer.remark(`Earlier output is not shown: all of it with ${options.follow ? '--all' : 'no --tail'}.`);
+      after = first - 1;
+    }
+    last_bytes = undefined;
     const { chunks, attempts, ended, next_sequence, ...about } = page;
     if (about.attempt > 0) attempt = about.attempt;
     await printer.print(page, after ?? -1);
@@ -56,17 +90,12 @@ async function printRun(ctx: Leaving, run: string, options: OutputOptions): Prom
     if (ended || !options.follow) await printer.leaveOut(page, after ?? -1, Number.POSITIVE_INFINITY);
     if (ended && options.attempt === undefined && attempt !== undefined && attempt < attempts) {
       [attempt, after] = [attempt + 1, undefined];
-      await printer.end(`Attempt ${attempt}.`);
+      await printer.remark(`Attempt ${attempt}.`);
       continue;
     }
-    if (ended || !options.follow) {
-      await printer.end();
-      return;
-    }
-    // Ended by the signal, it is asked no more.
-    await sleep(POLL_MS, undefined, { signal }).catch(() => {});
+    if (ended || !options.follow) return;
+    await hints.next(hints.hears() ? POLL_MS.hearing : POLL_MS.deaf);
   }
-  await printer.end();
 }
 
 /** Prints what a terminal may show, and remarks on standard error, so that a file has the output alone. */
@@ -94,10 +123,8 @@ function textPrinter({ color }: OutputOptions, signal: AbortSignal) {
       }
     },
     leaveOut,
-    async end(text?: string): Promise<void> {
-      if (text) await remark(text);
-      else await show(printed.end());
-    },
+    remark,
+    end: () => show(printed.end()),
   };
 }
 
@@ -118,9 +145,10 @@ function jsonPrinter(signal: AbortSignal) {
       }
     },
     leaveOut,
-    async end(text?: string): Promise<void> {
-      if (text) process.stderr.write(`! ${text}\n`);
+    async remark(text: string): Promise<void> {
+      process.stderr.write(`! ${text}\n`);
     },
+    async end(): Promise<void> {},
   };
 }
 
