@@ -336,17 +336,18 @@ begin
   perform app.follow_quota(run, v_is_over and jsonb_array_length(v_kept.left_out) > v_places, v_is_first);
   return jsonb_strip_nulls(jsonb_build_object('next_seq', v_kept.next_sequence, 'stored', v_stored,
     'dropped_bytes', nullif(v_kept.dropped_bytes, 0), 'full', case when app.is_flood(v_kept) then true end,
-    'over_quota', case when v_is_over then app.over_quota(at) end, 'pause_ms', case when v_pause > 0 then v_pause end));
+    'over_quota', case when v_is_over then app.over_quota(at) end,
+    'pause_ms', case when v_pause > 0 then v_pause end));
 end
 $$;
 
 -- add_output(run, lock_token, chunks [{sequence, stream, content, at, ansi?}], left_out? {below, bytes}) -> {next_seq,
--- stored, dropped_bytes?, full?, over_quota?, pause_ms?}: what an attempt of a run printed, for its runner, also after its end.
--- Sequences count from 0 in each attempt; what is there already changes nothing, and below next_seq nothing is missing.
--- `left_out` says how many bytes from next_seq to below a sequence its holder does not send. Without chunks and it, it
--- only answers. Once a run has printed more than is kept, `full` asks to keep the last 5 MB of the attempt and to send
--- them at its end, after what was left out; `over_quota` says that its workspace has used up its day. What there is no room for is
--- counted. Raises lock_lost, invalid_input.
+-- stored, dropped_bytes?, full?, over_quota?, pause_ms?}: what an attempt of a run printed, for its runner, also after
+-- its end. Sequences count from 0 in each attempt; what is there already changes nothing, and below next_seq nothing
+-- is missing. `left_out` says how many bytes from next_seq to below a sequence its holder does not send. Without
+-- chunks and it, it only answers. Once a run has printed more than is kept, `full` asks to keep the last 5 MB of the
+-- attempt and to send them at its end, after what was left out; `over_quota` says that its workspace has used up its
+-- day. What there is no room for is counted. Raises lock_lost, invalid_input.
 create or replace function public.add_output(
   run text,
   lock_token bigint,
@@ -436,11 +437,11 @@ as $$
   where s.upto <= last_bytes
 $$;
 
--- list_output(run, attempt?, after_sequence?, last_bytes?, page_size) -> {run, agent, attempt, attempts, chunks [{sequence, stream,
--- content, ansi, at}], next_sequence?, last_sequence?, ended, dropped_bytes?, left_out? [{from, below, bytes, why}],
--- files?}: what an attempt of a run has printed, by default the latest, in order, at most 256 KB an answer.
--- `last_bytes`: only so many of the end. `next_sequence`: there is more after it. `left_out`: the sequences of the attempt that were not kept. `files` hold
--- older parts.
+-- list_output(run, attempt?, after_sequence?, last_bytes?, page_size) -> {run, agent, attempt, attempts, chunks
+-- [{sequence, stream, content, ansi, at}], next_sequence?, last_sequence?, ended, dropped_bytes?, left_out? [{from,
+-- below, bytes, why}], files?}: what an attempt of a run has printed, by default the latest, in order, at most 256 KB
+-- an answer. `last_bytes`: only so many of the end. `next_sequence`: there is more after it. `left_out`: the sequences
+-- of the attempt that were not kept. `files` hold older parts.
 create or replace function public.list_output(
   run text,
   attempt integer default null,

@@ -10091,17 +10091,18 @@ begin
   perform app.follow_quota(run, v_is_over and jsonb_array_length(v_kept.left_out) > v_places, v_is_first);
   return jsonb_strip_nulls(jsonb_build_object('next_seq', v_kept.next_sequence, 'stored', v_stored,
     'dropped_bytes', nullif(v_kept.dropped_bytes, 0), 'full', case when app.is_flood(v_kept) then true end,
-    'over_quota', case when v_is_over then app.over_quota(at) end, 'pause_ms', case when v_pause > 0 then v_pause end));
+    'over_quota', case when v_is_over then app.over_quota(at) end,
+    'pause_ms', case when v_pause > 0 then v_pause end));
 end
 $$;
 
 -- add_output(run, lock_token, chunks [{sequence, stream, content, at, ansi?}], left_out? {below, bytes}) -> {next_seq,
--- stored, dropped_bytes?, full?, over_quota?, pause_ms?}: what an attempt of a run printed, for its runner, also after its end.
--- Sequences count from 0 in each attempt; what is there already changes nothing, and below next_seq nothing is missing.
--- `left_out` says how many bytes from next_seq to below a sequence its holder does not send. Without chunks and it, it
--- only answers. Once a run has printed more than is kept, `full` asks to keep the last 5 MB of the attempt and to send
--- them at its end, after what was left out; `over_quota` says that its workspace has used up its day. What there is no room for is
--- counted. Raises lock_lost, invalid_input.
+-- stored, dropped_bytes?, full?, over_quota?, pause_ms?}: what an attempt of a run printed, for its runner, also after
+-- its end. Sequences count from 0 in each attempt; what is there already changes nothing, and below next_seq nothing
+-- is missing. `left_out` says how many bytes from next_seq to below a sequence its holder does not send. Without
+-- chunks and it, it only answers. Once a run has printed more than is kept, `full` asks to keep the last 5 MB of the
+-- attempt and to send them at its end, after what was left out; `over_quota` says that its workspace has used up its
+-- day. What there is no room for is counted. Raises lock_lost, invalid_input.
 create or replace function public.add_output(
   run text,
   lock_token bigint,
@@ -10191,11 +10192,11 @@ as $$
   where s.upto <= last_bytes
 $$;
 
--- list_output(run, attempt?, after_sequence?, last_bytes?, page_size) -> {run, agent, attempt, attempts, chunks [{sequence, stream,
--- content, ansi, at}], next_sequence?, last_sequence?, ended, dropped_bytes?, left_out? [{from, below, bytes, why}],
--- files?}: what an attempt of a run has printed, by default the latest, in order, at most 256 KB an answer.
--- `last_bytes`: only so many of the end. `next_sequence`: there is more after it. `left_out`: the sequences of the attempt that were not kept. `files` hold
--- older parts.
+-- list_output(run, attempt?, after_sequence?, last_bytes?, page_size) -> {run, agent, attempt, attempts, chunks
+-- [{sequence, stream, content, ansi, at}], next_sequence?, last_sequence?, ended, dropped_bytes?, left_out? [{from,
+-- below, bytes, why}], files?}: what an attempt of a run has printed, by default the latest, in order, at most 256 KB
+-- an answer. `last_bytes`: only so many of the end. `next_sequence`: there is more after it. `left_out`: the sequences
+-- of the attempt that were not kept. `files` hold older parts.
 create or replace function public.list_output(
   run text,
   attempt integer default null,
@@ -16555,6 +16556,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003200', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
-  ('code', 'ab4931f3786c81e95afaa39996f17aef204f8b5dd1828d5ee3ae1a7a1e5c1a9c', '0.1.0')
+  ('code', 'a4cfca400c25e4463f08c434560fb5a86bba62b9a8cddfa4a34c36c0bd831e3b', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

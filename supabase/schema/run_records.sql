@@ -511,7 +511,8 @@ begin
   perform app.follow_quota(run, v_is_over and jsonb_array_length(v_kept.left_out) > v_places, v_is_first);
   return jsonb_strip_nulls(jsonb_build_object('next_seq', v_kept.next_sequence, 'stored', v_stored,
     'dropped_bytes', nullif(v_kept.dropped_bytes, 0), 'full', case when app.is_flood(v_kept) then true end,
-    'over_quota', case when v_is_over then app.over_quota(at) end, 'pause_ms', case when v_pause > 0 then v_pause end));
+    'over_quota', case when v_is_over then app.over_quota(at) end,
+    'pause_ms', case when v_pause > 0 then v_pause end));
 end
 $function$;
 -- owner cairn_owner

@@ -3,6 +3,7 @@ import { describe, expect, vi } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { pipeDriver } from '../../src/runner/drivers/pipe.ts';
 import type { RunnerPort } from '../../src/runner/port.ts';
+import { listOutput } from '../../src/services/output.ts';
 import { readOutput } from '../support/runners.ts';
 import { begun, ended, GRACE_MS, program, send } from './drive.ts';
 import { test } from './ways.ts';
@@ -36,7 +37,8 @@ function spoolFiles() {
   });
 }
 
-describe('the output of a runner', () => {
+// Tens of megabytes take their time on a busy machine.
+describe('the output of a runner', { timeout: 120_000 }, () => {
   test('of a flood is its first 45 MB and its last 5, and says how much is between them', async ({ as, drive }) => {
     await drive({ driver: pipe() });
 
@@ -84,15 +86,16 @@ describe('the output of a runner', () => {
   });
 });
 
-/** Waits for the last word of a run. */
-function readWhole(ctx: Context, run: string) {
-  return vi.waitUntil(
+/** Reads the output of a run once its last word is there. */
+async function readWhole(ctx: Context, run: string) {
+  await vi.waitUntil(
     async () => {
-      const found = await readOutput(ctx, run, { page_size: 1_000 });
-      return found.text.endsWith('did\n') && found;
+      const { chunks } = await listOutput(ctx, { run, last_bytes: 16_384, page_size: 1 });
+      return chunks[0]?.content.endsWith('did\n');
     },
-    { timeout: 20_000, interval: 300 },
+    { timeout: 60_000, interval: 300 },
   );
+  return readOutput(ctx, run, { page_size: 1_000 });
 }
 
 function bytesOf(chunks: { content: string }[]): number {
