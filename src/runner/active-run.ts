@@ -7,7 +7,7 @@ import { clean } from '../text.ts';
 import { beginTurn } from './begin-turn.ts';
 import type { Ended, Limited, Mode, Question, Turn } from './driver.ts';
 import { memoryMbOf } from './health.ts';
-import { exceeded } from './limits.ts';
+import { exceeded, secondsUntil } from './limits.ts';
 import { OutputSender } from './output-sender.ts';
 import type { Left, OpenPlace, Place } from './place.ts';
 import type { Report, RunnerPort } from './port.ts';
@@ -38,9 +38,6 @@ type Parts = {
   left(run: string, left: Left): void;
 };
 
-// Where a provider does not say when it allows more.
-const LIMITED_SECONDS = 900;
-const LIMITED_SECONDS_MAX = 2_592_000;
 const LOOK_MS = 5_000;
 
 /** A run that was claimed, from its delivery until the database knows its end. */
@@ -77,8 +74,7 @@ export class ActiveRun {
   constructor(started: Started, parts: Parts) {
     this.started = started;
     this.#parts = parts;
-    const { port, log, spoolDir } = parts;
-    this.#output = new OutputSender({ send: (sent) => port.output(this.held, sent), log, spoolDir });
+    this.#output = new OutputSender({ ...parts, send: (sent) => parts.port.output(this.held, sent) });
     this.#processor = new ProcessorMeter({ overMs: parts.processorMs });
     this.#questions = new Questions((report) => this.#say(report), parts.askSeconds);
     this.settled = this.#run();
@@ -129,10 +125,12 @@ export class ActiveRun {
 
   /** Half of the time without a sign of work is over: somebody may look before it ends. Told once for each silence. */
   #tellSilence(ms: number): void {
-    const { silence_limit_ms = Number.POSITIVE_INFINITY } = this.started.command.limits;
-    const isSilent = ms >= silence_limit_ms / 2;
-    if (isSilent && !this.#isSilenceTold) this.#say({ type: 'run.silent', data: { seconds: Math.ceil(ms / 1_000) } });
-    this.#isSilenceTold = isSilent;
+    const { silence_limit_ms } = this.started.command.limits;
+    if (silence_limit_ms === undefined || ms < silence_limit_ms / 2) this.#isSilenceTold = false;
+    else if (!this.#isSilenceTold) {
+      this.#isSilenceTold = true;
+      this.#say({ type: 'run.silent', data: { seconds: Math.ceil(ms / 1_000) } });
+    }
   }
 
   /** Ends it: asks the agent, and after the grace ends its process. */
@@ -236,8 +234,7 @@ export class ActiveRun {
   /** Pauses until the provider allows more, or somebody ends the run. */
   async #waitForProvider({ reason, until }: Limited): Promise<void> {
     const { run } = this.started;
-    const given = until === undefined ? Number.NaN : Math.ceil((Date.parse(until) - Date.now()) / 1_000);
-    const seconds = Number.isNaN(given) ? LIMITED_SECONDS : Math.min(Math.max(given, 1), LIMITED_SECONDS_MAX);
+    const seconds = secondsUntil(until);
     const end = Date.now() + 1_000 * seconds;
     this.#waitsSince = performance.now();
     this.#say({ type: 'run.paused', data: { seconds, reason: reason.slice(0, 2_000) } });

@@ -38,7 +38,7 @@ function spoolFiles() {
 }
 
 // Tens of megabytes take their time on a busy machine.
-describe('the output of a runner', { timeout: 120_000 }, () => {
+describe('the output of a runner', { timeout: 180_000 }, () => {
   test('of a flood is its first 45 MB and its last 5, and says how much is between them', async ({ as, drive }) => {
     await drive({ driver: pipe() });
 
@@ -93,7 +93,7 @@ async function readWhole(ctx: Context, run: string) {
       const { chunks } = await listOutput(ctx, { run, last_bytes: 16_384, page_size: 1 });
       return chunks[0]?.content.endsWith('did\n');
     },
-    { timeout: 60_000, interval: 300 },
+    { timeout: 110_000, interval: 500 },
   );
   return readOutput(ctx, run, { page_size: 1_000 });
 }
