@@ -118,6 +118,8 @@ describe('cairn agent run --url', { timeout: 120_000 }, () => {
     const other = await data<{ token: string }>('auth', 'pat', 'create', '--name', 'x', '--scope', 'tasks:read');
     const file = join(elsewhere.dataDir, 'token');
     await writeFile(file, `${token}\n`);
+    const prose = join(elsewhere.dataDir, 'prose');
+    await writeFile(prose, `${token}\nFor the agent ibis.\n`);
     const failing = async (args: string[], given = '') => {
       const driving = new Driving([...args, '--', process.execPath, PROGRAM], given);
       const code = await driving.exited;
@@ -141,6 +143,7 @@ describe('cairn agent run --url', { timeout: 120_000 }, () => {
       [['--url', 'heron'], token, 2, '--url is the address of a cairn serve.'],
       [['--token-file', file], '', 2, 'Name the server with --url too.'],
       [[...url, '--token-file', `${file}.none`], '', 2, 'The token cannot be read'],
+      [[...url, '--name', 'ibis', '--token-file', prose], '', 2, 'holds more than a token, or none.'],
     ] as const) {
       expect(await failing([...args], given), args.join(' ')).toEqual([code, expect.stringContaining(said)]);
     }

@@ -9,12 +9,14 @@ import { inLocalContext, perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import { requirePerson } from '../require-person.ts';
 import { shortId, wholeId } from '../short-id.ts';
-import { isTaskRef } from '../tasks/refs.ts';
+import { isTaskRef, taskRef } from '../tasks/refs.ts';
 import { type JsonOption, printLine, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 
 const SHOWN_MAX = 100;
 const KNOWN_MAX = 1_000;
+/** The end of an id is longer. */
+const TASK_NUMBER = /^#?\d{1,3}$/;
 /** The commands for those that wait. */
 export const NEXT =
   'cairn approvals show ID  cairn approvals approve ID  cairn approvals deny ID -m "…"  cairn approvals answer ID "…"';
@@ -83,7 +85,7 @@ export function readPending(ctx: Context): Promise<Approval[]> {
 
 /** Finds one by its id or the end of it, among those that wait first; a review by its task. */
 function approvalId(ctx: Context, given: string): Promise<string> {
-  if (isTaskRef(given)) return Promise.resolve(given);
+  if (isTaskRef(given) || TASK_NUMBER.test(given)) return taskRef(ctx, given);
   return wholeId(given, {
     each: [false, true].map((all) => () => readApprovals(ctx, { all, limit: KNOWN_MAX })),
     notFound: () =>

@@ -59,7 +59,16 @@ async function overHttp(given: string, options: PortOptions): Promise<OpenedPort
 }
 
 /** Returns the token, which no command line has: every user of a machine sees those. */
-async function tokenOf({ tokenFile }: PortOptions): Promise<string | undefined> {
+async function tokenOf(options: PortOptions): Promise<string | undefined> {
+  const token = await givenToken(options);
+  if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return token;
+  throw mistyped(
+    `${options.tokenFile === undefined ? TOKEN_VARIABLE : 'The file of --token-file'} holds more than a token, or none.`,
+    'Keep the first line alone of what `cairn auth pat create` prints.',
+  );
+}
+
+async function givenToken({ tokenFile }: PortOptions): Promise<string | undefined> {
   if (tokenFile === undefined) return thisHost().env[TOKEN_VARIABLE] || undefined;
   try {
     return (await readFile(tokenFile, 'utf8')).trim();

@@ -17,6 +17,7 @@ export async function runApprove(config: Config, task: string, options: JsonOpti
     );
     printResult(approved.task, options, ({ ref, title, status }) => [
       `Approved ${ref} "${title}" (${completed ? 'completed' : status}).`,
+      ...(status === 'in_progress' && !completed ? ['Its holder may complete it without asking again.'] : []),
       ...afterChange(approved),
     ]);
   });
