@@ -276,7 +276,8 @@ end
 $$;
 
 -- Lists what follows from an event for commands and runs: a command sent queues a run for each target; a cancelled one
--- ends those that wait and interrupts those that run; the last run to end ends its command.
+-- ends those that wait and interrupts those that run; one that was to be interrupted does not go back to the queue; the
+-- last run to end ends its command.
 create or replace function app.follow_commands(event public.events)
   returns jsonb[]
   language plpgsql
@@ -286,7 +287,7 @@ as $$
 begin
   -- Most events are none of these, and whoever begins the expression below begins its four queries.
   if event.event_type not in (
-    'command.sent', 'command.cancelled', 'agent.retired', 'run.claimed', 'run.finished') then
+    'command.sent', 'command.cancelled', 'agent.retired', 'run.claimed', 'run.requeued', 'run.finished') then
     return '{}';
   end if;
   return case event.event_type
@@ -322,6 +323,11 @@ begin
       from public.agent_runs r
       join public.commands c on c.tenant_id = r.tenant_id and c.id = r.command_id
       where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream) and c.status in ('pending', 'queued'))
+    when 'run.requeued' then array(
+      select jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished',
+        'data', app.interrupted_end(r))
+      from public.agent_runs r
+      where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream) and r.interrupt_requested)
     when 'run.finished' then app.end_of_command(event) end;
 end
 $$;

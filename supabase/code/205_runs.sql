@@ -99,6 +99,12 @@ begin
 end
 $$;
 
+-- How a run ends that was to be interrupted, whoever ends it.
+create or replace function app.interrupted_end(run public.agent_runs) returns jsonb language sql immutable as $$
+  select jsonb_build_object('status', 'cancelled', 'end_reason', 'interrupted',
+    'error', coalesce(run.interrupt_reason, 'It was interrupted.'))
+$$;
+
 -- Finds the lease of a run: with a task it is the task's, and its own only after the task has been given back.
 create or replace function app.run_lease(run public.agent_runs)
   returns public.leases

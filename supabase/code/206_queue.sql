@@ -319,9 +319,9 @@ begin
 end
 $$;
 
--- Requests what becomes of runs that their runner does not have any more, and of those that waited too long: one whose
--- text has reached its agent ends as lost, unless its command may be repeated; another goes back to the queue, three
--- times at most.
+-- Requests what becomes of runs that their runner does not have any more, and of those that waited too long: one that
+-- was to be interrupted is; one whose text has reached its agent ends as lost, unless its command may be repeated;
+-- another goes back to the queue, three times at most.
 create or replace function app.settle_lost_runs(agent public.agents, holding uuid[], at timestamptz)
   returns jsonb
   language plpgsql
@@ -337,6 +337,7 @@ begin
     select coalesce(jsonb_agg(jsonb_build_object('stream', 'run:' || r.id, 'verb', true) || case
       when r.status = 'queued'
         then '{"type": "run.finished", "data": {"status": "cancelled", "end_reason": "expired"}}'::jsonb
+      when r.interrupt_requested then jsonb_build_object('type', 'run.finished', 'data', app.interrupted_end(r))
       when r.attempt < r.attempts_max and (r.delivered_at is null or c.repeatable)
         then '{"type": "run.requeued", "data": {"reason": "Its runner ended."}}'
       else '{"type": "run.finished", "data": {"status": "failed", "end_reason": "lost",

@@ -102,8 +102,7 @@ begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished', 'data',
       case
-        when r.interrupt_requested then jsonb_build_object('status', 'cancelled', 'end_reason', 'interrupted',
-          'error', coalesce(r.interrupt_reason, 'It was interrupted.'))
+        when r.interrupt_requested then app.interrupted_end(r)
         when v_stop is not null then jsonb_build_object('status', 'cancelled', 'end_reason', 'emergency_stop',
           'error', 'Stopped: ' || v_stop)
         else turn end) order by r.id), '[]')

@@ -8492,7 +8492,8 @@ end
 $$;
 
 -- Lists what follows from an event for commands and runs: a command sent queues a run for each target; a cancelled one
--- ends those that wait and interrupts those that run; the last run to end ends its command.
+-- ends those that wait and interrupts those that run; one that was to be interrupted does not go back to the queue; the
+-- last run to end ends its command.
 create or replace function app.follow_commands(event public.events)
   returns jsonb[]
   language plpgsql
@@ -8502,7 +8503,7 @@ as $$
 begin
   -- Most events are none of these, and whoever begins the expression below begins its four queries.
   if event.event_type not in (
-    'command.sent', 'command.cancelled', 'agent.retired', 'run.claimed', 'run.finished') then
+    'command.sent', 'command.cancelled', 'agent.retired', 'run.claimed', 'run.requeued', 'run.finished') then
     return '{}';
   end if;
   return case event.event_type
@@ -8538,6 +8539,11 @@ begin
       from public.agent_runs r
       join public.commands c on c.tenant_id = r.tenant_id and c.id = r.command_id
       where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream) and c.status in ('pending', 'queued'))
+    when 'run.requeued' then array(
+      select jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished',
+        'data', app.interrupted_end(r))
+      from public.agent_runs r
+      where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream) and r.interrupt_requested)
     when 'run.finished' then app.end_of_command(event) end;
 end
 $$;
@@ -8746,6 +8752,12 @@ begin
   run.paused_until := null;
   return run;
 end
+$$;
+
+-- How a run ends that was to be interrupted, whoever ends it.
+create or replace function app.interrupted_end(run public.agent_runs) returns jsonb language sql immutable as $$
+  select jsonb_build_object('status', 'cancelled', 'end_reason', 'interrupted',
+    'error', coalesce(run.interrupt_reason, 'It was interrupted.'))
 $$;
 
 -- Finds the lease of a run: with a task it is the task's, and its own only after the task has been given back.
@@ -9410,9 +9422,9 @@ begin
 end
 $$;
 
--- Requests what becomes of runs that their runner does not have any more, and of those that waited too long: one whose
--- text has reached its agent ends as lost, unless its command may be repeated; another goes back to the queue, three
--- times at most.
+-- Requests what becomes of runs that their runner does not have any more, and of those that waited too long: one that
+-- was to be interrupted is; one whose text has reached its agent ends as lost, unless its command may be repeated;
+-- another goes back to the queue, three times at most.
 create or replace function app.settle_lost_runs(agent public.agents, holding uuid[], at timestamptz)
   returns jsonb
   language plpgsql
@@ -9428,6 +9440,7 @@ begin
     select coalesce(jsonb_agg(jsonb_build_object('stream', 'run:' || r.id, 'verb', true) || case
       when r.status = 'queued'
         then '{"type": "run.finished", "data": {"status": "cancelled", "end_reason": "expired"}}'::jsonb
+      when r.interrupt_requested then jsonb_build_object('type', 'run.finished', 'data', app.interrupted_end(r))
       when r.attempt < r.attempts_max and (r.delivered_at is null or c.repeatable)
         then '{"type": "run.requeued", "data": {"reason": "Its runner ended."}}'
       else '{"type": "run.finished", "data": {"status": "failed", "end_reason": "lost",
@@ -10523,8 +10536,7 @@ begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished', 'data',
       case
-        when r.interrupt_requested then jsonb_build_object('status', 'cancelled', 'end_reason', 'interrupted',
-          'error', coalesce(r.interrupt_reason, 'It was interrupted.'))
+        when r.interrupt_requested then app.interrupted_end(r)
         when v_stop is not null then jsonb_build_object('status', 'cancelled', 'end_reason', 'emergency_stop',
           'error', 'Stopped: ' || v_stop)
         else turn end) order by r.id), '[]')
@@ -16333,6 +16345,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
-  ('code', '846a85a929a9bda45e9c68d0fb3e06331a510d96fad740703f6724d29adcebf8', '0.1.0')
+  ('code', '080786a76648b9355335a0221aceccb5da9d118acad0a324f56fdb185188553c', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -250,7 +250,7 @@ AS $function$
 begin
   -- Most events are none of these, and whoever begins the expression below begins its four queries.
   if event.event_type not in (
-    'command.sent', 'command.cancelled', 'agent.retired', 'run.claimed', 'run.finished') then
+    'command.sent', 'command.cancelled', 'agent.retired', 'run.claimed', 'run.requeued', 'run.finished') then
     return '{}';
   end if;
   return case event.event_type
@@ -286,6 +286,11 @@ begin
       from public.agent_runs r
       join public.commands c on c.tenant_id = r.tenant_id and c.id = r.command_id
       where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream) and c.status in ('pending', 'queued'))
+    when 'run.requeued' then array(
+      select jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished',
+        'data', app.interrupted_end(r))
+      from public.agent_runs r
+      where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream) and r.interrupt_requested)
     when 'run.finished' then app.end_of_command(event) end;
 end
 $function$;

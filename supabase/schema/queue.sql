@@ -323,6 +323,7 @@ begin
     select coalesce(jsonb_agg(jsonb_build_object('stream', 'run:' || r.id, 'verb', true) || case
       when r.status = 'queued'
         then '{"type": "run.finished", "data": {"status": "cancelled", "end_reason": "expired"}}'::jsonb
+      when r.interrupt_requested then jsonb_build_object('type', 'run.finished', 'data', app.interrupted_end(r))
       when r.attempt < r.attempts_max and (r.delivered_at is null or c.repeatable)
         then '{"type": "run.requeued", "data": {"reason": "Its runner ended."}}'
       else '{"type": "run.finished", "data": {"status": "failed", "end_reason": "lost",

@@ -154,6 +154,16 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.interrupted_end(run public.agent_runs)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select jsonb_build_object('status', 'cancelled', 'end_reason', 'interrupted',
+    'error', coalesce(run.interrupt_reason, 'It was interrupted.'))
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.is_active(run public.agent_runs)
  RETURNS boolean
  LANGUAGE sql
