@@ -9292,13 +9292,12 @@ begin
     return exists (
       select from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued');
-  elsif app.agent_hold(agent, true, at) is not null then
-    return false;
   end if;
+  -- What is left of another runner is settled whatever holds the agent: it may be what does.
   return exists (
       select from app.overdue_runs(agent, array(
         select app.as_uuid(h ->> 'run') from jsonb_array_elements(held) h), at))
-    or exists (
+    or app.agent_hold(agent, true, at) is null and exists (
       select from app.first_of_queue(agent, app.agent_hold(agent, false, at) is not null) r
       where app.run_hold(r, agent, at) is null);
 end
@@ -16345,6 +16344,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
-  ('code', '080786a76648b9355335a0221aceccb5da9d118acad0a324f56fdb185188553c', '0.1.0')
+  ('code', '6acd53c4cfbe1ba1704b242f9b2bbec20c569cbfbbdd1921a981acd781775710', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

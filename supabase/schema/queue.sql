@@ -13,13 +13,12 @@ begin
     return exists (
       select from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued');
-  elsif app.agent_hold(agent, true, at) is not null then
-    return false;
   end if;
+  -- What is left of another runner is settled whatever holds the agent: it may be what does.
   return exists (
       select from app.overdue_runs(agent, array(
         select app.as_uuid(h ->> 'run') from jsonb_array_elements(held) h), at))
-    or exists (
+    or app.agent_hold(agent, true, at) is null and exists (
       select from app.first_of_queue(agent, app.agent_hold(agent, false, at) is not null) r
       where app.run_hold(r, agent, at) is null);
 end
