@@ -56,6 +56,9 @@ export const AGENTS = Object.freeze([
   ...refusals('core', 'test/core/run-artifacts.test.ts', [
     { within: 'app.guard_artifact', find: 'An artifact belongs to a task, or', name: 'is of a run of one' },
   ]),
+  ...refusals('core', 'test/core/projects.test.ts', [
+    { within: 'app.check_at_rest', find: 'Runs go on in %s: %s.', name: 'is refused while runs of it go on' },
+  ]),
   ...refusals('core', 'test/core/callers.test.ts', [
     { within: 'app.lock_caller', find: 'An agent takes its own commands alone.', name: 'speaks for itself alone' },
     { within: 'app.lock_caller', find: 'A runner drives %s.', name: 'are never both the same agent' },

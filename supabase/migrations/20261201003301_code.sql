@@ -1870,7 +1870,10 @@ begin
   event.project_id := v_project.id;
   event.payload := event.payload - 'project';%5$s
   event.version := app.next_version(v_row.version, expect, '%1$s');
-  perform app.refuse_archived(v_project);%6$s
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;%6$s
   v_row := app.evolve_%1$s(v_row, event);
   insert into public.%2$I select v_row.*
     on conflict (tenant_id, id) do update set (%7$s)
@@ -3125,6 +3128,39 @@ create or replace function app.out_of_scope(scope jsonb, files text[]) returns t
     else nullif(files, '{}') end
 $$;
 
+-- Refuses to archive a project in which agents work. What waits in queues is locked, so that nobody starts it meanwhile.
+create or replace function app.check_at_rest(project public.projects, at timestamptz)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_active text;
+begin
+  -- First the commands, as everywhere.
+  perform from public.commands c
+    where c.tenant_id = project.tenant_id and c.id in (
+      select r.command_id from public.agent_runs r
+      where r.tenant_id = project.tenant_id and r.project_id = project.id and r.ended_at is null)
+    order by c.id for no key update;
+  perform from public.agent_runs r
+    where r.tenant_id = project.tenant_id and r.project_id = project.id and r.ended_at is null
+    order by r.id for no key update;
+  select string_agg(format('%s (%s)', a.agent_name, a.id), ', ' order by a.id) into v_active from (
+    select r.id, r.agent_name from public.agent_runs r
+    where r.tenant_id = project.tenant_id and r.project_id = project.id and app.is_active(r) order by r.id limit 5) a;
+  if v_active is not null then
+    perform app.fail('lock_held', format('Runs go on in %s: %s.', project.slug, v_active), null,
+      'Interrupt them (interrupt_run, cairn runs interrupt ID), or retire an agent whose runner is gone; then archive.');
+  elsif exists (select from public.leases l
+      where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
+        and l.expires_at > at) then
+    perform app.fail('lock_held', format('Agents are working in %s.', project.slug), null,
+      'list_tasks with status in_progress shows who; archive when they have released their tasks.');
+  end if;
+end
+$$;
+
 -- Guards decide whether an event may happen now. They run under the stream's lock, before anything is recorded, and
 -- are skipped when the read model is rebuilt.
 create or replace function app.guard_project(project public.projects, event public.events)
@@ -3155,11 +3191,8 @@ begin
       'Call unarchive_project first.');
   elsif project.archived_at is null and event.event_type = 'project.unarchived' then
     perform app.fail('illegal_transition', format('The project %s is not archived.', project.slug));
-  elsif event.event_type = 'project.archived' and exists (select from public.leases l
-      where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
-        and l.expires_at > event.created_at) then
-    perform app.fail('lock_held', format('Agents are working in %s.', project.slug), null,
-      'list_tasks with status in_progress shows who; archive when they have released their tasks.');
+  elsif event.event_type = 'project.archived' then
+    perform app.check_at_rest(project, event.created_at);
   end if;
   if event.payload ? 'rules' then
     perform app.check_rules(event.payload -> 'rules');
@@ -8491,6 +8524,14 @@ begin
 end
 $$;
 
+-- Requests the end of runs that are open when their agent or their project goes.
+create or replace function app.end_left_run(run public.agent_runs, why text) returns jsonb language sql immutable as $$
+  select jsonb_build_object('stream', 'run:' || run.id, 'verb', true, 'type', 'run.finished',
+    'data', jsonb_build_object('error', why) || case when run.status in ('pending', 'queued')
+      then '{"status": "cancelled", "end_reason": "cancelled"}'::jsonb
+      else '{"status": "failed", "end_reason": "lost"}' end)
+$$;
+
 -- Lists what follows from an event for commands and runs: a command sent queues a run for each target; a cancelled one
 -- ends those that wait and interrupts those that run; one that was to be interrupted does not go back to the queue; the
 -- last run to end ends its command.
@@ -8502,8 +8543,8 @@ create or replace function app.follow_commands(event public.events)
 as $$
 begin
   -- Most events are none of these, and whoever begins the expression below begins its four queries.
-  if event.event_type not in (
-    'command.sent', 'command.cancelled', 'agent.retired', 'run.claimed', 'run.requeued', 'run.finished') then
+  if event.event_type not in ('command.sent', 'command.cancelled', 'agent.retired', 'project.archived',
+      'run.claimed', 'run.requeued', 'run.finished') then
     return '{}';
   end if;
   return case event.event_type
@@ -8527,12 +8568,12 @@ begin
         and event.causation_id is null
       order by r.id)
     when 'agent.retired' then array(
-      select jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished',
-        'data', '{"error": "Its agent was retired."}'::jsonb || case when r.status in ('pending', 'queued')
-          then '{"status": "cancelled", "end_reason": "cancelled"}'::jsonb
-          else '{"status": "failed", "end_reason": "lost"}' end)
-      from public.agent_runs r
+      select app.end_left_run(r, 'Its agent was retired.') from public.agent_runs r
       where r.tenant_id = event.tenant_id and r.agent_id = app.stream_id(event.stream) and r.ended_at is null
+      order by r.id limit 500)
+    when 'project.archived' then array(
+      select app.end_left_run(r, 'Its project was archived.') from public.agent_runs r
+      where r.tenant_id = event.tenant_id and r.project_id = event.project_id and r.ended_at is null
       order by r.id limit 500)
     when 'run.claimed' then array(
       select jsonb_build_object('stream', 'command:' || c.id, 'type', 'command.started')
@@ -16344,6 +16385,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
-  ('code', '6acd53c4cfbe1ba1704b242f9b2bbec20c569cbfbbdd1921a981acd781775710', '0.1.0')
+  ('code', '0d47e5ccf40dfd31a7da41803a3cfa75f7a29e039d6fc2fd0f6660935f66e228', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
