@@ -202,6 +202,29 @@ create or replace function app.effective_mode(agent public.agents, mode text) re
     else 'turn' end
 $$;
 
+-- Says why a claim of a task would be refused, or null: the rule of its guard, asked before.
+create or replace function app.task_hold(task public.tasks, rules jsonb)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_missing text[];
+begin
+  if not app.is_claimable(task, app.lease_expires_at(task)) then
+    return format('task %s %s', task.ref, case
+      when task.status = 'in_progress' then 'is held by ' || task.locked_by
+      when task.status = 'pending' then 'waits for other tasks'
+      else 'is ' || task.status end);
+  elsif rules ? 'gates' then
+    v_missing := app.unmet_gates(task, rules, 'claim', null);
+  end if;
+  return case when cardinality(v_missing) > 0
+    then format('task %s needs %s', task.ref, array_to_string(v_missing, '; ')) end;
+end
+$$;
+
 -- Says why a run of the queue does not start, whoever its agent is, or null.
 create or replace function app.run_hold(run public.agent_runs, agent public.agents, at timestamptz)
   returns text
@@ -210,23 +233,22 @@ create or replace function app.run_hold(run public.agent_runs, agent public.agen
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_task public.tasks;
+  v_project public.projects;
 begin
   if run.expires_at <= at then
     return 'it has expired';
   elsif not app.takes_commands_of(agent, run.user_id) then
     return format('%s takes commands of its owner alone', agent.name);
-  elsif run.task_id is null then
+  elsif run.project_id is null then
     return null;
   end if;
-  select * into v_task from public.tasks t where t.tenant_id = run.tenant_id and t.id = run.task_id;
-  if app.is_claimable(v_task, app.lease_expires_at(v_task)) then
-    return null;
+  select * into v_project from public.projects p where p.tenant_id = run.tenant_id and p.id = run.project_id;
+  if v_project.archived_at is not null then
+    return format('the project %s is archived', v_project.slug);
   end if;
-  return format('task %s %s', v_task.ref, case
-    when v_task.status = 'in_progress' then 'is held by ' || v_task.locked_by
-    when v_task.status = 'pending' then 'waits for other tasks'
-    else 'is ' || v_task.status end);
+  return (
+    select app.task_hold(t, v_project.rules) from public.tasks t
+    where t.tenant_id = run.tenant_id and t.id = run.task_id);
 end
 $$;
 

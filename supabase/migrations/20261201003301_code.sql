@@ -8898,6 +8898,29 @@ create or replace function app.effective_mode(agent public.agents, mode text) re
     else 'turn' end
 $$;
 
+-- Says why a claim of a task would be refused, or null: the rule of its guard, asked before.
+create or replace function app.task_hold(task public.tasks, rules jsonb)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_missing text[];
+begin
+  if not app.is_claimable(task, app.lease_expires_at(task)) then
+    return format('task %s %s', task.ref, case
+      when task.status = 'in_progress' then 'is held by ' || task.locked_by
+      when task.status = 'pending' then 'waits for other tasks'
+      else 'is ' || task.status end);
+  elsif rules ? 'gates' then
+    v_missing := app.unmet_gates(task, rules, 'claim', null);
+  end if;
+  return case when cardinality(v_missing) > 0
+    then format('task %s needs %s', task.ref, array_to_string(v_missing, '; ')) end;
+end
+$$;
+
 -- Says why a run of the queue does not start, whoever its agent is, or null.
 create or replace function app.run_hold(run public.agent_runs, agent public.agents, at timestamptz)
   returns text
@@ -8906,23 +8929,22 @@ create or replace function app.run_hold(run public.agent_runs, agent public.agen
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_task public.tasks;
+  v_project public.projects;
 begin
   if run.expires_at <= at then
     return 'it has expired';
   elsif not app.takes_commands_of(agent, run.user_id) then
     return format('%s takes commands of its owner alone', agent.name);
-  elsif run.task_id is null then
+  elsif run.project_id is null then
     return null;
   end if;
-  select * into v_task from public.tasks t where t.tenant_id = run.tenant_id and t.id = run.task_id;
-  if app.is_claimable(v_task, app.lease_expires_at(v_task)) then
-    return null;
+  select * into v_project from public.projects p where p.tenant_id = run.tenant_id and p.id = run.project_id;
+  if v_project.archived_at is not null then
+    return format('the project %s is archived', v_project.slug);
   end if;
-  return format('task %s %s', v_task.ref, case
-    when v_task.status = 'in_progress' then 'is held by ' || v_task.locked_by
-    when v_task.status = 'pending' then 'waits for other tasks'
-    else 'is ' || v_task.status end);
+  return (
+    select app.task_hold(t, v_project.rules) from public.tasks t
+    where t.tenant_id = run.tenant_id and t.id = run.task_id);
 end
 $$;
 
@@ -9331,8 +9353,7 @@ as $$
 begin
   if app.has_no_runner(agent) then
     return exists (
-      select from public.agent_runs r
-      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued');
+      select from app.first_of_queue(agent, false) r where app.run_hold(r, agent, at) is null);
   end if;
   -- What is left of another runner is settled whatever holds the agent: it may be what does.
   return exists (
@@ -9590,6 +9611,10 @@ begin
     select * into v_run from public.agent_runs r
       where r.tenant_id = v_run.tenant_id and r.id = v_run.id and r.status = 'queued' for no key update;
     continue when not found;
+    -- Another may have been quicker to its task.
+    perform from public.tasks t
+      where t.tenant_id = v_run.tenant_id and t.id = v_run.task_id for no key update;
+    continue when app.run_hold(v_run, agent, at) is not null;
     return v_run;
   end loop;
   return null;
@@ -16385,6 +16410,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
-  ('code', '0d47e5ccf40dfd31a7da41803a3cfa75f7a29e039d6fc2fd0f6660935f66e228', '0.1.0')
+  ('code', 'b944f9539bf330d216351d08b5f9d46dc03d0b69b9c67962712373b8d2b3734b', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

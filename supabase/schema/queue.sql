@@ -11,8 +11,7 @@ AS $function$
 begin
   if app.has_no_runner(agent) then
     return exists (
-      select from public.agent_runs r
-      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued');
+      select from app.first_of_queue(agent, false) r where app.run_hold(r, agent, at) is null);
   end if;
   -- What is left of another runner is settled whatever holds the agent: it may be what does.
   return exists (
@@ -277,6 +276,10 @@ begin
     select * into v_run from public.agent_runs r
       where r.tenant_id = v_run.tenant_id and r.id = v_run.id and r.status = 'queued' for no key update;
     continue when not found;
+    -- Another may have been quicker to its task.
+    perform from public.tasks t
+      where t.tenant_id = v_run.tenant_id and t.id = v_run.task_id for no key update;
+    continue when app.run_hold(v_run, agent, at) is not null;
     return v_run;
   end loop;
   return null;
