@@ -55,6 +55,21 @@ begin
 end
 $$;
 
+-- Refuses to take a stop back to whoever is no person: an agent, or a token of one project.
+create or replace function app.check_takes_back(actor app.actor)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not app.is_person(actor) then
+    perform app.fail('forbidden', 'A person lets agents go on, not an agent.', null,
+      'Ask the person to run cairn go-on in a terminal of their own.');
+  end if;
+end
+$$;
+
 create or replace function app.guard_agent(agent public.agents, event public.events, actor app.actor)
   returns void
   language plpgsql
@@ -69,6 +84,9 @@ begin
       'Its runner registers a new one under the same name.');
   elsif event.event_type in ('agent.renamed', 'agent.configured', 'agent.resumed', 'agent.retired') then
     perform app.check_owner(agent.user_id, actor, format('The agent %s', agent.name));
+  end if;
+  if event.event_type = 'agent.resumed' then
+    perform app.check_takes_back(actor);
   end if;
   if app.as_uuid(v_name) is not null or lower(v_name) in ('all', 'system') or v_name ~ ':' then
     perform app.fail('invalid_input', format('An agent cannot be called %s.', v_name),

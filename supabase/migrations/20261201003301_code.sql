@@ -8050,6 +8050,21 @@ begin
 end
 $$;
 
+-- Refuses to take a stop back to whoever is no person: an agent, or a token of one project.
+create or replace function app.check_takes_back(actor app.actor)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not app.is_person(actor) then
+    perform app.fail('forbidden', 'A person lets agents go on, not an agent.', null,
+      'Ask the person to run cairn go-on in a terminal of their own.');
+  end if;
+end
+$$;
+
 create or replace function app.guard_agent(agent public.agents, event public.events, actor app.actor)
   returns void
   language plpgsql
@@ -8064,6 +8079,9 @@ begin
       'Its runner registers a new one under the same name.');
   elsif event.event_type in ('agent.renamed', 'agent.configured', 'agent.resumed', 'agent.retired') then
     perform app.check_owner(agent.user_id, actor, format('The agent %s', agent.name));
+  end if;
+  if event.event_type = 'agent.resumed' then
+    perform app.check_takes_back(actor);
   end if;
   if app.as_uuid(v_name) is not null or lower(v_name) in ('all', 'system') or v_name ~ ':' then
     perform app.fail('invalid_input', format('An agent cannot be called %s.', v_name),
@@ -9779,7 +9797,7 @@ $$;
 
 -- stop_agents(reach workspace|installation, stopped, reason?) -> {reach, stopped, running}: nothing new starts, what
 -- runs is interrupted by its runner, what is queued waits. Any member stops the workspace, an administrator lets it go
--- on; only the user who runs the server does either for the installation. Raises forbidden.
+-- on, in person; only the user who runs the server does either for the installation. Raises forbidden.
 create or replace function public.stop_agents(
   reach text,
   stopped boolean,
@@ -9796,6 +9814,9 @@ declare
   v_reason constant text := app.clean_name(reason, 300);
 begin
   perform app.refuse_limited(v_actor);
+  if stopped is not true then
+    perform app.check_takes_back(v_actor);
+  end if;
   if stopped is not true and app.role_rank(v_actor.role) < 3 then
     perform app.fail('forbidden', 'Only an administrator of the workspace lets its agents go on.', null,
       'Ask an owner of the workspace.');
@@ -16410,6 +16431,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
-  ('code', 'b944f9539bf330d216351d08b5f9d46dc03d0b69b9c67962712373b8d2b3734b', '0.1.0')
+  ('code', '31ac8443b610739712e724abfa489a3ba66ec5268a27123ac13767b974a1fb68', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -290,6 +290,21 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.check_takes_back(actor app.actor)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not app.is_person(actor) then
+    perform app.fail('forbidden', 'A person lets agents go on, not an agent.', null,
+      'Ask the person to run cairn go-on in a terminal of their own.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.evolve_agent(agent public.agents, event public.events)
  RETURNS public.agents
  LANGUAGE plpgsql
@@ -384,6 +399,9 @@ begin
       'Its runner registers a new one under the same name.');
   elsif event.event_type in ('agent.renamed', 'agent.configured', 'agent.resumed', 'agent.retired') then
     perform app.check_owner(agent.user_id, actor, format('The agent %s', agent.name));
+  end if;
+  if event.event_type = 'agent.resumed' then
+    perform app.check_takes_back(actor);
   end if;
   if app.as_uuid(v_name) is not null or lower(v_name) in ('all', 'system') or v_name ~ ':' then
     perform app.fail('invalid_input', format('An agent cannot be called %s.', v_name),

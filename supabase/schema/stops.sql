@@ -33,6 +33,9 @@ declare
   v_reason constant text := app.clean_name(reason, 300);
 begin
   perform app.refuse_limited(v_actor);
+  if stopped is not true then
+    perform app.check_takes_back(v_actor);
+  end if;
   if stopped is not true and app.role_rank(v_actor.role) < 3 then
     perform app.fail('forbidden', 'Only an administrator of the workspace lets its agents go on.', null,
       'Ask an owner of the workspace.');

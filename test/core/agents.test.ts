@@ -175,7 +175,7 @@ describe('a command', () => {
     await call(as('ada'), 'change_agent', { agent: 'claude-1', change: 'stop', reason: 'Wait.' });
     expect(await why()).toBe('claude-1 is stopped by ada: Wait.');
     expect(await runner.claim()).toHaveProperty('nothing');
-    await call(as('ada'), 'change_agent', { agent: 'claude-1', change: 'go_on' });
+    await call(person(as('ada')), 'change_agent', { agent: 'claude-1', change: 'go_on' });
 
     await call(person(as('ada')), 'stop_agents', { reason: 'Smoke.' });
     expect(await why()).toBe('all agents of the workspace are stopped: Smoke.');
