@@ -183,6 +183,9 @@ begin
     v_approval := app.open_review(actor.tenant_id, app.find_task_id(ref, actor.tenant_id));
   else
     select * into v_approval from public.approvals a where a.tenant_id = actor.tenant_id and a.id = v_id;
+    if not found then
+      v_approval := app.open_review(actor.tenant_id, v_id);
+    end if;
   end if;
   if v_approval.id is null then
     perform app.fail('not_found', case when v_id is null then format('%s waits for no review.', left(ref, 80))
