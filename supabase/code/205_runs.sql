@@ -119,6 +119,43 @@ as $$
   order by l.expires_at desc limit 1
 $$;
 
+-- Lists what follows from the end of a run, or its way back to the queue, for its task: if the claim of the run still
+-- holds it, it is free. Locks the task, so that it is no other's claim that ends.
+create or replace function app.follow_runs(event public.events)
+  returns jsonb[]
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_run public.agent_runs;
+  v_token bigint;
+begin
+  if event.event_type not in ('run.finished', 'run.requeued') then
+    return '{}';
+  end if;
+  select * into v_run from public.agent_runs r
+    where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream);
+  if v_run.task_id is null or v_run.attempt = 0 then
+    return '{}';
+  end if;
+  -- One that went back to the queue has no token any more.
+  v_token := coalesce(v_run.lock_token, (
+    select (e.payload ->> 'lock_token')::bigint from public.events e
+    where e.tenant_id = event.tenant_id and e.stream = event.stream and e.event_type = 'run.claimed'
+    order by e.version desc limit 1));
+  perform from public.tasks t
+    where t.tenant_id = event.tenant_id and t.id = v_run.task_id for no key update;
+  return array(
+    select jsonb_build_object('stream', 'task:' || t.id, 'type', 'task.released', 'data', jsonb_build_object(
+      'outcome', 'paused', 'reason', left(format('The run of %s %s%s', v_run.agent_name,
+        case when v_run.ended_at is null then 'went back to the queue' else 'ended as ' || v_run.end_reason end,
+        coalesce(': ' || v_run.error, '.')), 4000)))
+    from public.tasks t
+    where t.tenant_id = event.tenant_id and t.id = v_run.task_id and t.status = 'in_progress'
+      and t.lock_token = v_token);
+end
+$$;
+
 -- Says why nothing of an agent starts now, or null.
 create or replace function app.stop_reason(agent public.agents)
   returns text

@@ -6996,7 +6996,7 @@ create or replace function app.follow_ups(event public.events, triggers jsonb, d
 as $$
 declare
   v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event) || app.follow_commands(event)
-    || app.follow_approvals(event) || app.follow_reviews(event);
+    || app.follow_runs(event) || app.follow_approvals(event) || app.follow_reviews(event);
   v_task public.tasks;
   v_trigger jsonb;
   v_action jsonb;
@@ -7045,7 +7045,8 @@ begin
   return not exists (select from public.tasks t
     where t.tenant_id = is_settled.tenant_id and t.id = app.stream_id(request ->> 'stream')
       and t.status = case request ->> 'type'
-        when 'task.blocked' then 'pending' when 'task.warned' then 'in_progress' else 'blocked' end);
+        when 'task.blocked' then 'pending' when 'task.warned' then 'in_progress'
+        when 'task.released' then 'in_progress' else 'blocked' end);
 end
 $$;
 
@@ -8831,6 +8832,43 @@ as $$
     and (l.kind, l.id) in (('run', run.id), ('task', run.task_id))
     and l.token = run.lock_token
   order by l.expires_at desc limit 1
+$$;
+
+-- Lists what follows from the end of a run, or its way back to the queue, for its task: if the claim of the run still
+-- holds it, it is free. Locks the task, so that it is no other's claim that ends.
+create or replace function app.follow_runs(event public.events)
+  returns jsonb[]
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_run public.agent_runs;
+  v_token bigint;
+begin
+  if event.event_type not in ('run.finished', 'run.requeued') then
+    return '{}';
+  end if;
+  select * into v_run from public.agent_runs r
+    where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream);
+  if v_run.task_id is null or v_run.attempt = 0 then
+    return '{}';
+  end if;
+  -- One that went back to the queue has no token any more.
+  v_token := coalesce(v_run.lock_token, (
+    select (e.payload ->> 'lock_token')::bigint from public.events e
+    where e.tenant_id = event.tenant_id and e.stream = event.stream and e.event_type = 'run.claimed'
+    order by e.version desc limit 1));
+  perform from public.tasks t
+    where t.tenant_id = event.tenant_id and t.id = v_run.task_id for no key update;
+  return array(
+    select jsonb_build_object('stream', 'task:' || t.id, 'type', 'task.released', 'data', jsonb_build_object(
+      'outcome', 'paused', 'reason', left(format('The run of %s %s%s', v_run.agent_name,
+        case when v_run.ended_at is null then 'went back to the queue' else 'ended as ' || v_run.end_reason end,
+        coalesce(': ' || v_run.error, '.')), 4000)))
+    from public.tasks t
+    where t.tenant_id = event.tenant_id and t.id = v_run.task_id and t.status = 'in_progress'
+      and t.lock_token = v_token);
+end
 $$;
 
 -- Says why nothing of an agent starts now, or null.
@@ -16450,6 +16488,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
-  ('code', '842121e31a12b5d56e41d70f18b6c1f9608a8d67efaa130c9702b97583678a5b', '0.1.0')
+  ('code', '50121eb28783e615e6d2c078de09b2787095b3360c180d002bf6178da65bf0ec', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
