@@ -2,7 +2,8 @@
 -- status follows from its runs.
 
 -- Finds the agents that a command is for: names, ids, `type:claude`, or `all`. Those of a type, or all, are those that
--- take it; one that is named is refused if it does not. Raises not_found, forbidden.
+-- take it, without the sessions that are over; one that is named is refused if it does not. Raises not_found,
+-- forbidden.
 create or replace function app.find_targets(targets text[], project public.projects, actor app.actor)
   returns uuid[]
   language plpgsql
@@ -23,6 +24,7 @@ begin
           and (lower(v_target) = 'all' or a.type = lower(substring(v_target from 6)))
           and app.takes_commands_of(a, actor.user_id)
           and (a.project_id is null or a.project_id = project.id)
+          and not (app.has_no_runner(a) and app.agent_state(a, app.now()) = 'offline')
         order by a.created_at, a.id limit 101);
       continue;
     end if;

@@ -3128,7 +3128,7 @@ create or replace function app.out_of_scope(scope jsonb, files text[]) returns t
     else nullif(files, '{}') end
 $$;
 
--- Refuses to archive a project in which agents work. What waits in queues is locked, so that nobody starts it meanwhile.
+-- Refuses to archive a project in which agents work. Locks what waits in queues, so that nobody starts it meanwhile.
 create or replace function app.check_at_rest(project public.projects, at timestamptz)
   returns void
   language plpgsql
@@ -3148,10 +3148,11 @@ begin
     order by r.id for no key update;
   select string_agg(format('%s (%s)', a.agent_name, a.id), ', ' order by a.id) into v_active from (
     select r.id, r.agent_name from public.agent_runs r
-    where r.tenant_id = project.tenant_id and r.project_id = project.id and app.is_active(r) order by r.id limit 5) a;
+    where r.tenant_id = project.tenant_id and r.project_id = project.id and app.is_active(r)
+    order by r.id limit 5) a;
   if v_active is not null then
     perform app.fail('lock_held', format('Runs go on in %s: %s.', project.slug, v_active), null,
-      'Interrupt them (interrupt_run, cairn runs interrupt ID), or retire an agent whose runner is gone; then archive.');
+      'Interrupt them (interrupt_run, cairn runs interrupt ID), or retire an agent whose runner is gone.');
   elsif exists (select from public.leases l
       where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
         and l.expires_at > at) then
@@ -8270,7 +8271,8 @@ select app.define_category('agent', 'agents', searched => false, triggering => f
 -- status follows from its runs.
 
 -- Finds the agents that a command is for: names, ids, `type:claude`, or `all`. Those of a type, or all, are those that
--- take it; one that is named is refused if it does not. Raises not_found, forbidden.
+-- take it, without the sessions that are over; one that is named is refused if it does not. Raises not_found,
+-- forbidden.
 create or replace function app.find_targets(targets text[], project public.projects, actor app.actor)
   returns uuid[]
   language plpgsql
@@ -8291,6 +8293,7 @@ begin
           and (lower(v_target) = 'all' or a.type = lower(substring(v_target from 6)))
           and app.takes_commands_of(a, actor.user_id)
           and (a.project_id is null or a.project_id = project.id)
+          and not (app.has_no_runner(a) and app.agent_state(a, app.now()) = 'offline')
         order by a.created_at, a.id limit 101);
       continue;
     end if;
@@ -16125,6 +16128,18 @@ as $$
     and agent.seen_at < worked_at - interval '1 minute', false)
 $$;
 
+-- The runs that an agent is believed to hold: none if it has vanished.
+create or replace function app.believed_held(agent public.agents, worked_at timestamptz, at timestamptz)
+  returns uuid[]
+  language sql
+  stable
+as $$
+  select array(
+    select r.id from public.agent_runs r
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.ended_at is null
+      and not app.has_vanished(agent, worked_at, at))
+$$;
+
 -- settle_runs() -> {settled}: ends or gives back the runs of runners that never came back, ends those whose commands
 -- expired in the queue, and what was asked and not answered; shows agents as offline that are. The job `runs` of each
 -- workspace that has agents. For the server's role.
@@ -16152,14 +16167,13 @@ begin
     where a.tenant_id = v_actor.tenant_id and exists (
       select from public.agent_runs r
       where r.tenant_id = a.tenant_id and r.agent_id = a.id and r.ended_at is null)
-    order by a.id limit 200
+      -- Those whose queue merely waits would keep the others from their turn.
+      and exists (select from app.overdue_runs(a, app.believed_held(a, v_worked_at, v_now), v_now))
+    order by a.seen_at, a.id limit 200
   loop
     select * into v_agent from public.agents a
       where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id for no key update;
-    v_events := app.settle_lost_runs(v_agent, case when app.has_vanished(v_agent, v_worked_at, v_now) then '{}'
-      else array(
-        select r.id from public.agent_runs r
-        where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.ended_at is null) end, v_now);
+    v_events := app.settle_lost_runs(v_agent, app.believed_held(v_agent, v_worked_at, v_now), v_now);
     if v_events <> '[]' then
       perform app.append_checked(v_events, v_actor);
       v_settled := v_settled + jsonb_array_length(v_events);
@@ -16488,6 +16502,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
-  ('code', '50121eb28783e615e6d2c078de09b2787095b3360c180d002bf6178da65bf0ec', '0.1.0')
+  ('code', '2a00bfb4cfd29f690f7ce340381fa12c96747164c7326c780b4f5d2e746700cb', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -213,6 +213,7 @@ begin
           and (lower(v_target) = 'all' or a.type = lower(substring(v_target from 6)))
           and app.takes_commands_of(a, actor.user_id)
           and (a.project_id is null or a.project_id = project.id)
+          and not (app.has_no_runner(a) and app.agent_state(a, app.now()) = 'offline')
         order by a.created_at, a.id limit 101);
       continue;
     end if;

@@ -157,10 +157,11 @@ begin
     order by r.id for no key update;
   select string_agg(format('%s (%s)', a.agent_name, a.id), ', ' order by a.id) into v_active from (
     select r.id, r.agent_name from public.agent_runs r
-    where r.tenant_id = project.tenant_id and r.project_id = project.id and app.is_active(r) order by r.id limit 5) a;
+    where r.tenant_id = project.tenant_id and r.project_id = project.id and app.is_active(r)
+    order by r.id limit 5) a;
   if v_active is not null then
     perform app.fail('lock_held', format('Runs go on in %s: %s.', project.slug, v_active), null,
-      'Interrupt them (interrupt_run, cairn runs interrupt ID), or retire an agent whose runner is gone; then archive.');
+      'Interrupt them (interrupt_run, cairn runs interrupt ID), or retire an agent whose runner is gone.');
   elsif exists (select from public.leases l
       where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
         and l.expires_at > at) then

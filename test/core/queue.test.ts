@@ -77,3 +77,22 @@ describe('a run that no claim would start', () => {
     }
   });
 });
+
+describe('a command for all', () => {
+  test('leaves out sessions that are over, unless they are named', async ({ as, clock }) => {
+    await callerOf(as('claude-code#7f3a')).begin();
+    await clock.advance({ seconds: 901 });
+    await callerOf(as('claude-code#0001')).begin();
+    const runner = await runnerOf(as('ada'), 'claude-1');
+    await runner.beat({ leaving: true });
+    const sentTo = async (to: string) => {
+      const { runs } = await call(as('ada'), 'send_command', { to: [to], content: 'x' });
+      return (runs as { agent: string }[]).map(({ agent }) => agent).sort();
+    };
+
+    // A runner comes back under its name.
+    expect(await sentTo('all')).toEqual(['claude-1', 'claude-code#0001']);
+    expect(await sentTo('type:claude')).toEqual(['claude-1', 'claude-code#0001']);
+    expect(await sentTo('claude-code#7f3a')).toEqual(['claude-code#7f3a']);
+  });
+});
