@@ -50,7 +50,7 @@ export const AGENTS = Object.freeze([
     { within: 'app.guard_approval', find: 'A review is asked for by submitting', name: 'is asked for by submitting' },
     { within: 'app.guard_approval', find: 'ttl_seconds is missing', name: 'is asked for by submitting' },
     { within: 'app.check_reviewer', find: 'Whoever did the work', name: 'is checked by nobody else' },
-    { within: 'app.check_reviewer', find: '"%s" is answered by %s.', name: 'is checked by nobody else' },
+    { within: 'app.check_reviewer', find: '"%s" is answered by %s%s.', name: 'is checked by nobody else' },
     { within: 'app.check_reviewer', find: 'Say what is to be changed', name: 'goes back with words' },
     { within: 'app.guard_task', find: 'A person says who checks a task', name: 'keeps who checks it from an agent' },
   ]),

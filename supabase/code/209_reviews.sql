@@ -40,14 +40,15 @@ create or replace function app.check_reviewer(review public.approvals, event pub
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_asked_of constant text := case when review.asked_of is null then 'a person, not by an agent'
+  v_asked_of constant text := case when review.asked_of is null then 'a person'
     else app.quoted_name(review.asked_of) end;
 begin
   if app.session_name(event.actor ->> 'agent') = app.session_name(review.asked_by) then
     perform app.fail('forbidden', 'Whoever did the work does not check it.', null,
       format('It waits for %s.', v_asked_of));
   elsif not app.may_review(event, review.asked_of) then
-    perform app.fail('forbidden', format('"%s" is answered by %s.', left(review.title, 200), v_asked_of), null,
+    perform app.fail('forbidden', format('"%s" is answered by %s%s.', left(review.title, 200), v_asked_of,
+        case when review.asked_of is null then ', not by an agent' end), null,
       'Leave it to them. A person may name another: cairn edit REF --reviewer NAME.');
   elsif event.payload ->> 'decision' = 'denied' and app.clean_name(event.payload ->> 'note', 2000) is null then
     perform app.fail('invalid_input', 'Say what is to be changed: the next holder reads it.',

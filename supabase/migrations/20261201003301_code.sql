@@ -10225,7 +10225,7 @@ begin
   if event.event_type = 'approval.requested' then
     if event.causation_id is null and event.payload ->> 'kind' = 'task' then
       perform app.fail('invalid_input', 'A review is asked for by submitting the task.',
-        jsonb_build_object('field', 'kind'), 'The task'' holder submits it by completing it.');
+        jsonb_build_object('field', 'kind'), 'The task''s holder submits it by completing it.');
     elsif event.payload ->> 'kind' <> 'task' and not event.payload ? 'ttl_seconds' then
       perform app.fail('invalid_input', 'ttl_seconds is missing: nobody''s answer by then is a no.',
         jsonb_build_object('field', 'ttl_seconds'));
@@ -10830,14 +10830,15 @@ create or replace function app.check_reviewer(review public.approvals, event pub
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_asked_of constant text := case when review.asked_of is null then 'a person, not by an agent'
+  v_asked_of constant text := case when review.asked_of is null then 'a person'
     else app.quoted_name(review.asked_of) end;
 begin
   if app.session_name(event.actor ->> 'agent') = app.session_name(review.asked_by) then
     perform app.fail('forbidden', 'Whoever did the work does not check it.', null,
       format('It waits for %s.', v_asked_of));
   elsif not app.may_review(event, review.asked_of) then
-    perform app.fail('forbidden', format('"%s" is answered by %s.', left(review.title, 200), v_asked_of), null,
+    perform app.fail('forbidden', format('"%s" is answered by %s%s.', left(review.title, 200), v_asked_of,
+        case when review.asked_of is null then ', not by an agent' end), null,
       'Leave it to them. A person may name another: cairn edit REF --reviewer NAME.');
   elsif event.payload ->> 'decision' = 'denied' and app.clean_name(event.payload ->> 'note', 2000) is null then
     perform app.fail('invalid_input', 'Say what is to be changed: the next holder reads it.',
@@ -16502,6 +16503,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
-  ('code', '2a00bfb4cfd29f690f7ce340381fa12c96747164c7326c780b4f5d2e746700cb', '0.1.0')
+  ('code', '6ae370dda6b9168dd479208492cc1c040bb9014760486e224ed7965e7c790d3c', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

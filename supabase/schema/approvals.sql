@@ -248,7 +248,7 @@ begin
   if event.event_type = 'approval.requested' then
     if event.causation_id is null and event.payload ->> 'kind' = 'task' then
       perform app.fail('invalid_input', 'A review is asked for by submitting the task.',
-        jsonb_build_object('field', 'kind'), 'The task'' holder submits it by completing it.');
+        jsonb_build_object('field', 'kind'), 'The task''s holder submits it by completing it.');
     elsif event.payload ->> 'kind' <> 'task' and not event.payload ? 'ttl_seconds' then
       perform app.fail('invalid_input', 'ttl_seconds is missing: nobody''s answer by then is a no.',
         jsonb_build_object('field', 'ttl_seconds'));
