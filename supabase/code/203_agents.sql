@@ -14,6 +14,11 @@ begin
 end
 $$;
 
+-- Tells whether an agent's hooks or tools speak for it, without a runner.
+create or replace function app.has_no_runner(agent public.agents) returns boolean language sql immutable as $$
+  select agent.driver in ('hook', 'pull')
+$$;
+
 -- How long an agent is believed to be there after its last beat: a runner beats every ten seconds.
 create or replace function app.get_beat_patience() returns interval language sql immutable
   return interval '30 seconds';
@@ -159,7 +164,7 @@ create or replace function app.agent_state(agent public.agents, at timestamptz) 
     when agent.retired_at is not null then 'retired'
     when agent.seen_at is null then 'connecting'
     when agent.disconnected_at >= agent.seen_at then 'offline'
-    when agent.driver in ('hook', 'pull')
+    when app.has_no_runner(agent)
       then case when agent.seen_at < at - interval '15 minutes' then 'offline' else 'online' end
     when agent.seen_at < at - app.get_beat_patience() then 'lost'
     else coalesce(agent.status, 'online') end
@@ -211,7 +216,7 @@ begin
       select jsonb_agg(app.run_brief(r, agent, v_now) order by r.started_at)
       from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
-        and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')),
+        and app.is_active(r)),
     'queued', (
       select count(*)
       from (

@@ -66,8 +66,7 @@ begin
     'data', jsonb_build_object('reach', reach, 'reason', v_reason, 'agent', v_actor.agent)), actor);
   return jsonb_build_object('reach', reach, 'stopped', stopped is true, 'running', (
     select count(*) from public.agent_runs r
-    where r.tenant_id = v_actor.tenant_id
-      and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')));
+    where r.tenant_id = v_actor.tenant_id and app.is_active(r)));
 end
 $$;
 

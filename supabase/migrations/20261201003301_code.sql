@@ -8011,6 +8011,11 @@ begin
 end
 $$;
 
+-- Tells whether an agent's hooks or tools speak for it, without a runner.
+create or replace function app.has_no_runner(agent public.agents) returns boolean language sql immutable as $$
+  select agent.driver in ('hook', 'pull')
+$$;
+
 -- How long an agent is believed to be there after its last beat: a runner beats every ten seconds.
 create or replace function app.get_beat_patience() returns interval language sql immutable
   return interval '30 seconds';
@@ -8156,7 +8161,7 @@ create or replace function app.agent_state(agent public.agents, at timestamptz) 
     when agent.retired_at is not null then 'retired'
     when agent.seen_at is null then 'connecting'
     when agent.disconnected_at >= agent.seen_at then 'offline'
-    when agent.driver in ('hook', 'pull')
+    when app.has_no_runner(agent)
       then case when agent.seen_at < at - interval '15 minutes' then 'offline' else 'online' end
     when agent.seen_at < at - app.get_beat_patience() then 'lost'
     else coalesce(agent.status, 'online') end
@@ -8208,7 +8213,7 @@ begin
       select jsonb_agg(app.run_brief(r, agent, v_now) order by r.started_at)
       from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
-        and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')),
+        and app.is_active(r)),
     'queued', (
       select count(*)
       from (
@@ -9207,8 +9212,7 @@ begin
       cross join lateral (
         (
           select * from public.agent_runs x
-          where x.tenant_id = a.tenant_id and x.agent_id = a.id
-            and x.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
+          where x.tenant_id = a.tenant_id and x.agent_id = a.id and app.is_active(x)
           limit v_size)
         union all
         (
@@ -9580,7 +9584,7 @@ as $$
     select r.* from public.agent_runs r
     left join public.projects p on p.tenant_id = r.tenant_id and p.id = r.project_id
     where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
-      and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
+      and app.is_active(r)
       and r.id <> all (holding)
       and p.archived_at is null
     order by r.id limit 50)
@@ -9882,8 +9886,7 @@ begin
     'data', jsonb_build_object('reach', reach, 'reason', v_reason, 'agent', v_actor.agent)), actor);
   return jsonb_build_object('reach', reach, 'stopped', stopped is true, 'running', (
     select count(*) from public.agent_runs r
-    where r.tenant_id = v_actor.tenant_id
-      and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')));
+    where r.tenant_id = v_actor.tenant_id and app.is_active(r)));
 end
 $$;
 
@@ -10564,10 +10567,6 @@ select app.define_category('approval', 'approvals', searched => false, triggerin
 
 -- Agents without a runner: their hooks and their tools call in now and then, and take what waits.
 
-create or replace function app.has_no_runner(agent public.agents) returns boolean language sql immutable as $$
-  select agent.driver in ('hook', 'pull')
-$$;
-
 -- Finds or registers the agent that calls in, under its own name, and locks it. One that has hooks stays so when its
 -- tools ask. Raises forbidden, already_exists, lock_held while a runner drives it.
 create or replace function app.lock_caller(about jsonb, actor app.actor, at timestamptz)
@@ -10685,8 +10684,7 @@ create or replace function app.held_by_caller(agent public.agents, any_of_them b
 as $$
   select r.*
   from public.agent_runs r
-  where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status in ('running', 'waiting_input',
-      'waiting_approval', 'paused')
+  where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and app.is_active(r)
     and (any_of_them or r.delivered_at is null and r.updated_at < at - interval '5 seconds')
   order by r.priority desc, r.created_at, r.id limit 1
 $$;
@@ -16503,6 +16501,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
-  ('code', '6ae370dda6b9168dd479208492cc1c040bb9014760486e224ed7965e7c790d3c', '0.1.0')
+  ('code', 'bd293ad3370a07d6f5b0b95db1c7152305687cc8dca3c0ef1816f760dc43a586', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

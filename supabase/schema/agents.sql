@@ -234,7 +234,7 @@ begin
       select jsonb_agg(app.run_brief(r, agent, v_now) order by r.started_at)
       from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
-        and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')),
+        and app.is_active(r)),
     'queued', (
       select count(*)
       from (
@@ -254,7 +254,7 @@ AS $function$
     when agent.retired_at is not null then 'retired'
     when agent.seen_at is null then 'connecting'
     when agent.disconnected_at >= agent.seen_at then 'offline'
-    when agent.driver in ('hook', 'pull')
+    when app.has_no_runner(agent)
       then case when agent.seen_at < at - interval '15 minutes' then 'offline' else 'online' end
     when agent.seen_at < at - app.get_beat_patience() then 'lost'
     else coalesce(agent.status, 'online') end
@@ -414,6 +414,15 @@ begin
       jsonb_build_object('field', 'name'), 'Choose another name with --name.');
   end if;
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.has_no_runner(agent public.agents)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select agent.driver in ('hook', 'pull')
 $function$;
 -- owner cairn_owner
 

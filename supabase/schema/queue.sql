@@ -296,7 +296,7 @@ AS $function$
     select r.* from public.agent_runs r
     left join public.projects p on p.tenant_id = r.tenant_id and p.id = r.project_id
     where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
-      and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
+      and app.is_active(r)
       and r.id <> all (holding)
       and p.archived_at is null
     order by r.id limit 50)

@@ -471,8 +471,7 @@ begin
       cross join lateral (
         (
           select * from public.agent_runs x
-          where x.tenant_id = a.tenant_id and x.agent_id = a.id
-            and x.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
+          where x.tenant_id = a.tenant_id and x.agent_id = a.id and app.is_active(x)
           limit v_size)
         union all
         (
