@@ -47,7 +47,7 @@ describe('a review', () => {
     });
   });
 
-  test.for([
+  test.for<[holder: string, reviewer: string]>([
     ['codex#7f3a', 'Codex#7F3A'],
     ['codex#7f3a', 'codex#7f3a/docs'],
     ['codex#7f3a/docs', 'codex#7f3a'],
