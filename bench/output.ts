@@ -98,7 +98,7 @@ function* chunksOf(count: number): Generator<OutputChunk[]> {
 
 async function print(calls: OutputChunk[][], { port, ...held }: Begun): Promise<void> {
   for (const chunks of calls) {
-    const { dropped_bytes } = await port.output(held, chunks);
+    const { dropped_bytes } = await port.output(held, { chunks });
     if (dropped_bytes !== undefined) throw new Error(`${dropped_bytes} bytes were dropped: print fewer lines.`);
   }
 }

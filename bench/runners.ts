@@ -3,7 +3,7 @@
 //
 //   npm run bench:runners                     300 commands each; 1 and 32 runners
 //   npm run bench:runners -- --commands 100   fewer; --no-write
-import { cpus, loadavg } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { argv, stderr, stdout, versions } from 'node:process';
 import { parseArgs } from 'node:util';
 import type { Driver } from '../src/runner/driver.ts';
@@ -54,6 +54,7 @@ async function measure({ ctx, url, tokenOf }: RunnerServer, { count, commands }:
         driver: driverOf((what) => waiting.get(name)?.(what)),
         agent: { name, type: 'other', driver: 'pipe' },
         log: ctx.log,
+        spoolDir: tmpdir(),
       });
       await runner.start();
       return runner;

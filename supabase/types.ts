@@ -717,7 +717,7 @@ export type Schema = {
     };
     Functions: {
       accept_invitation: { Args: { actor?: Json; invitation_hash: string }; Returns: Json };
-      add_output: { Args: { actor?: Json; chunks?: Json; lock_token: number; run: string }; Returns: Json };
+      add_output: { Args: { actor?: Json; chunks?: Json; left_out?: Json; lock_token: number; run: string }; Returns: Json };
       admit_browser: { Args: { account: string; actor?: Json; browser: Json; buckets?: Json }; Returns: Json };
       admit_identity: { Args: { actor?: Json; identity: Json; terms?: Json }; Returns: Json };
       adopt_locks: { Args: { actor?: Json; tasks: Json }; Returns: Json };
@@ -777,7 +777,7 @@ export type Schema = {
       list_jobs: { Args: { actor: Json }; Returns: Json };
       list_members: { Args: { actor?: Json }; Returns: Json };
       list_needs: { Args: { actor?: Json; project?: string }; Returns: Json };
-      list_output: { Args: { actor?: Json; after_sequence?: number; attempt?: number; page_size?: number; run: string }; Returns: Json };
+      list_output: { Args: { actor?: Json; after_sequence?: number; attempt?: number; last_bytes?: number; page_size?: number; run: string }; Returns: Json };
       list_presets: { Args: { actor?: Json; cursor?: string; page_size?: number; preset?: string; project?: string }; Returns: Json };
       list_profiles: { Args: { actor?: Json; cursor?: string; page_size?: number; profile?: string; project?: string }; Returns: Json };
       list_projects: { Args: { actor?: Json; cursor?: string; include_archived?: boolean; page_size?: number }; Returns: Json };
@@ -819,6 +819,7 @@ export type Schema = {
       search: { Args: { actor?: Json; cursor?: string; kinds?: Json; page_size?: number; project?: string; query: string }; Returns: Json };
       set_job: { Args: { actor?: Json; every_seconds?: number; kind: string; settings?: Json }; Returns: Json };
       set_member: { Args: { actor?: Json; role?: string; user_id: string }; Returns: Json };
+      set_output_quota: { Args: { actor?: Json; megabytes: number }; Returns: Json };
       set_password: { Args: { actor?: Json; password_hash: string }; Returns: Json };
       settle_runs: { Args: { actor: Json }; Returns: Json };
       sign_in: { Args: { actor?: Json; identity: Json }; Returns: Json };

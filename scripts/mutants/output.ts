@@ -20,6 +20,8 @@ export const OUTPUT = Object.freeze([
       find: 'A chunk says that it was printed at %s, when the run was not on.',
       name: 'of a clock that is wrong is refused, by what to compare',
     },
+    { within: 'public.set_output_quota', find: 'app.refuse_limited', name: 'is set by who runs the server' },
+    { within: 'public.set_output_quota', find: 'Whoever runs the server says', name: 'is set by who runs the server' },
   ]),
   ...of('core', LIMITS_SUITE, [
     {
@@ -34,7 +36,28 @@ export const OUTPUT = Object.freeze([
       within: 'app.insert_output',
       find: 'where g.upto <= room',
       replace: 'where true',
-      name: 'beyond 50 MB of a run is counted, and not kept',
+      name: 'beyond 50 MB of a run is counted, and not kept but for its end',
+    },
+    {
+      file: SQL,
+      within: 'app.output_room',
+      find: 'app.get_last_bytes_max() - kept.last_bytes',
+      replace: 'app.get_output_bytes_max()',
+      name: 'keeps at least 10 MB of each attempt, and 5 of its end',
+    },
+    {
+      file: SQL,
+      within: 'app.store_chunks',
+      find: 'least(v_room, v_today)',
+      replace: 'v_room',
+      name: 'beyond the quota of a day is counted, and told once',
+    },
+    {
+      file: SQL,
+      within: 'app.leave_out',
+      find: ' or jsonb_array_length(kept.left_out) >= 20',
+      replace: '',
+      name: 'that is left out is said as a sequence and its bytes, in few places',
     },
   ]),
   ...of('T50', PRINTED_SUITE, [

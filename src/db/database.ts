@@ -33,11 +33,11 @@ export const NOBODY: Actor = Object.freeze({ user_id: '00000000-0000-0000-0000-0
  */
 type Proof = { token_hash: string; resource: string };
 
-/** The workspace in which something may have happened; null for any, because hints were missed. */
+/** The workspace in which something may have happened, or the run that printed; null for any: hints were missed. */
 export type Hint = string | null;
 
-/** The subject of hints: added events, or ended access. */
-export type Topic = 'events' | 'access';
+/** The subject of hints: added events, ended access, or the output of a run. */
+export type Topic = 'events' | 'access' | 'output';
 
 export type Listening = {
   /** Tells whether hints currently arrive. While they do not, the caller must poll. */
@@ -50,7 +50,7 @@ export interface Database {
   /** Returns JSON that nobody has checked: who reads it declares the function with `sqlFunction`. */
   call<Fn extends FunctionName>(fn: Fn, args: Arguments<Fn>, actor: Actor): Promise<unknown>;
   /** Calls back after commits, also of other processes, if the engine can. A hint may come late, twice or never. */
-  listen?(hint: (tenant: Hint) => void, topic?: Topic): Listening;
+  listen?(hint: (of: Hint) => void, topic?: Topic): Listening;
   /** Calls back after each loss of a connection, if connections are kept. */
   onLoss?(told: () => void): void;
   close(): Promise<void>;

@@ -140,6 +140,7 @@ export const FUNCTIONS = Object.freeze({
   resume_project: 'short',
   search: 'short',
   sign_in: 'short',
+  set_output_quota: 'short',
   stop_agents: 'short',
   suggest_refs: 'short',
   verify_events: 'long',

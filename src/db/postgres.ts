@@ -6,9 +6,9 @@ import { codeOf, domainErrorFrom, isExhausted, messageOf } from '../errors.ts';
 import { withCleanAnswers } from './clean.ts';
 import type { Actor, Database } from './database.ts';
 import { directness } from './direct.ts';
-import { FUNCTIONS, type FunctionName, GROWING, QUIET } from './functions.ts';
+import { FUNCTIONS, type FunctionName, QUIET } from './functions.ts';
 import { Listener } from './listener.ts';
-import { createNotifier } from './notifier.ts';
+import { createNotifiers } from './notifier.ts';
 
 export type PostgresOptions = {
   connection: pg.ClientConfig;
@@ -60,7 +60,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
   let pooled = options.pooled ?? false;
   const pools = new Map<PoolKind, pg.Pool>();
   const statements = new Map<string, Statement>();
-  const notifier = createNotifier((text, values) => poolFor('report_presence').query(text, values));
+  const notifiers = createNotifiers((text, values) => poolFor('report_presence').query(text, values));
   const listener = new Listener(options.connection);
   const isDirect = directness(() => poolFor('report_presence'));
   const losses = new EventEmitter();
@@ -105,7 +105,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
       for (let number = 1; ; number++) {
         try {
           const result = await attempt(fn, names, values);
-          if (GROWING.has(fn)) notifier.tell(actor.tenant_id);
+          notifiers.tell(fn, args, actor);
           return result;
         } catch (error) {
           const collided = REPEATABLE.has(codeOf(error));
@@ -117,14 +117,14 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
       }
     },
     isPooled: () => pooled,
-    hasGrown: notifier.hasTold,
+    hasGrown: notifiers.hasGrown,
     isDirect: async () => !pooled && (await isDirect()),
     onLoss: (tell) => void losses.on('loss', tell),
     listen: (hint, topic = 'events') => (pooled ? { hears: () => false, stop() {} } : listener.listen(hint, topic)),
     async close() {
       await Promise.all([
         listener.close(),
-        Promise.race([notifier.flush(), sleep(FLUSH_MS_MAX, undefined, { ref: false })]),
+        Promise.race([notifiers.flush(), sleep(FLUSH_MS_MAX, undefined, { ref: false })]),
       ]);
       await Promise.all([...pools.values()].map(endPool));
     },

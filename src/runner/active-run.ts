@@ -7,7 +7,7 @@ import { clean } from '../text.ts';
 import { beginTurn } from './begin-turn.ts';
 import type { Ended, Limited, Mode, Question, Turn } from './driver.ts';
 import { memoryMbOf } from './health.ts';
-import { exceeded } from './limits.ts';
+import { exceeded, secondsUntil } from './limits.ts';
 import { OutputSender } from './output-sender.ts';
 import type { Left, OpenPlace, Place } from './place.ts';
 import type { Report, RunnerPort } from './port.ts';
@@ -28,6 +28,7 @@ type Parts = {
   env: Record<string, string>;
   /** How long a person is waited for. */
   askSeconds: number;
+  spoolDir: string;
   delivered(run: string): void;
   /** A beat tells more than the one before. */
   changed(): void;
@@ -37,9 +38,6 @@ type Parts = {
   left(run: string, left: Left): void;
 };
 
-// Where a provider does not say when it allows more.
-const LIMITED_SECONDS = 900;
-const LIMITED_SECONDS_MAX = 2_592_000;
 const LOOK_MS = 5_000;
 
 /** A run that was claimed, from its delivery until the database knows its end. */
@@ -76,7 +74,7 @@ export class ActiveRun {
   constructor(started: Started, parts: Parts) {
     this.started = started;
     this.#parts = parts;
-    this.#output = new OutputSender((chunks) => parts.port.output(this.held, chunks), parts.log);
+    this.#output = new OutputSender({ ...parts, send: (sent) => parts.port.output(this.held, sent) });
     this.#processor = new ProcessorMeter({ overMs: parts.processorMs });
     this.#questions = new Questions((report) => this.#say(report), parts.askSeconds);
     this.settled = this.#run();
@@ -236,8 +234,7 @@ export class ActiveRun {
   /** Pauses until the provider allows more, or somebody ends the run. */
   async #waitForProvider({ reason, until }: Limited): Promise<void> {
     const { run } = this.started;
-    const given = until === undefined ? Number.NaN : Math.ceil((Date.parse(until) - Date.now()) / 1_000);
-    const seconds = Number.isNaN(given) ? LIMITED_SECONDS : Math.min(Math.max(given, 1), LIMITED_SECONDS_MAX);
+    const seconds = secondsUntil(until);
     const end = Date.now() + 1_000 * seconds;
     this.#waitsSince = performance.now();
     this.#say({ type: 'run.paused', data: { seconds, reason: reason.slice(0, 2_000) } });
@@ -260,6 +257,8 @@ export class ActiveRun {
 
   async #finish(ended: Ended, left?: Left): Promise<Ended> {
     const { in: tokens_in, out: tokens_out } = this.#tokens;
+    // Who follows it reads until its end is told, which a server that takes no output does not put off.
+    await Promise.race([this.#output.tryEnd(), sleep(2 * this.#parts.graceMs, undefined, { ref: false })]);
     this.#say({
       type: 'run.finished',
       data: {

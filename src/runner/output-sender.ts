@@ -1,37 +1,54 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../log.ts';
-import type { OutputChunk } from '../services/output.ts';
+import type { Added, OutputChunk, SentOutput } from '../services/output.ts';
+import { LastChunks } from './last-chunks.ts';
+import { Spool } from './spool.ts';
 import { untilTaken } from './until-taken.ts';
 
 type Stream = OutputChunk['stream'];
-type Send = (chunks: OutputChunk[]) => Promise<{ next_seq: number; pause_ms?: number | undefined }>;
+type Parts = {
+  send(sent: SentOutput): Promise<Added>;
+  log: Log;
+  /** For a file of what waits while the server is away. */
+  spoolDir: string;
+};
 
 const CHUNK_BYTES = 16_000;
-const CALL_CHUNKS = 16;
 const WAIT_MS = 100;
-const PENDING_BYTES_MAX = 8_388_608;
+// Of the 50 MB of a run; the rest is for its end.
+const FIRST_BYTES_MAX = 47_185_920;
+const TELL_MS = 5_000;
 const ESCAPE = '\u001b';
 
-/** Sends what a run prints, in order and once, in pieces of at most 16 KB; keeps it while the server is away. */
+/**
+ * Sends what a run prints, in order and once, in pieces of at most 16 KB; keeps it while the server is away. Of a flood
+ * it sends the first 45 MB, and at the end the last 5.
+ */
 export class OutputSender {
-  readonly #send: Send;
-  readonly #log: Log;
+  readonly #parts: Parts;
+  readonly #spool: Spool;
+  readonly #last = new LastChunks();
   #open: { stream: Stream; text: string; at: string } | undefined;
-  #pending: OutputChunk[] = [];
-  #pendingBytes = 0;
+  #bytes = 0;
   #sequence = 0;
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> | undefined;
+  #ending: Promise<void> | undefined;
+  #isFull = false;
+  #toldAt = 0;
+  #isFailing = false;
+  #losingUntil: string | undefined;
+  #tellFailure = () => {};
+  #isEnding = false;
   #isOver = false;
 
-  constructor(send: Send, log: Log) {
-    this.#send = send;
-    this.#log = log;
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#spool = new Spool(parts.spoolDir);
   }
 
   add(stream: Stream, text: string): void {
-    // More than this is dropped, so that memory stays flat while the server is away.
-    if (this.#isOver || this.#pendingBytes > PENDING_BYTES_MAX) return;
+    if (this.#isOver) return;
     if (this.#open?.stream !== stream) this.#close();
     this.#open ??= { stream, text: '', at: new Date().toISOString() };
     this.#open.text += text.replaceAll('\0', '');
@@ -39,15 +56,31 @@ export class OutputSender {
     this.#timer ??= setTimeout(() => this.#flush(), WAIT_MS);
   }
 
+  /** Settles when all is sent, and already when a call fails: the rest is sent once the server is back. */
+  async tryEnd(): Promise<void> {
+    const sent = this.end();
+    if (!this.#isFailing) await Promise.race([sent, new Promise<void>((resolve) => (this.#tellFailure = resolve))]);
+  }
+
   /** Settles when all is sent, or nobody takes it any more. */
-  async end(): Promise<void> {
+  end(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    // One that is about to end has not seen this.
+    await this.#sending;
+    this.#isEnding = true;
     this.#flush();
     await this.#sending;
+    this.drop();
   }
 
   /** Nobody takes it: the run is another's. */
   drop(): void {
     this.#isOver = true;
+    this.#spool.close();
   }
 
   #flush(): void {
@@ -65,43 +98,97 @@ export class OutputSender {
     if (open === undefined || open.text === '') return;
     for (const content of pieces(open.text)) {
       const { stream, at } = open;
-      this.#pending.push({ sequence: this.#sequence, stream, content, at, ansi: content.includes(ESCAPE) });
+      this.#keep({ sequence: this.#sequence, stream, content, at, ansi: content.includes(ESCAPE) });
       this.#sequence += 1;
-      this.#pendingBytes += content.length;
     }
   }
 
-  async #work(): Promise<void> {
-    while (this.#pending.length > 0 && !this.#isOver) {
-      const chunks = this.#pending.slice(0, CALL_CHUNKS);
+  #keep(chunk: OutputChunk): void {
+    this.#bytes += Buffer.byteLength(chunk.content);
+    if (this.#bytes > FIRST_BYTES_MAX) this.#isFull = true;
+    if (!this.#isFull) {
       try {
-        const taken = await untilTaken(() => this.#send(chunks), {
-          isOver: () => this.#isOver,
-          failed: (err) => this.#log.debug({ err }, 'output is not taken'),
-        });
-        this.#pending.splice(0, chunks.length);
-        this.#pendingBytes -= chunks.reduce((sum, { content }) => sum + content.length, 0);
-        if (taken?.pause_ms !== undefined) await sleep(taken.pause_ms);
-      } catch {
-        this.#isOver = true;
+        this.#spool.add(chunk);
+        return;
+      } catch (err) {
+        this.#parts.log.warn({ err }, 'output does not fit on the disk while the server is away');
+        this.#isFull = true;
       }
+    }
+    this.#last.add(chunk);
+  }
+
+  async #work(): Promise<void> {
+    const { send, log } = this.#parts;
+    try {
+      for (let sent = this.#next(); sent !== undefined; sent = this.#next()) {
+        const now = sent;
+        const taken = await untilTaken(() => send(now), {
+          isOver: () => this.#isOver,
+          failed: (err) => {
+            log.debug({ err }, 'output is not taken');
+            this.#isFailing = true;
+            this.#tellFailure();
+          },
+        });
+        this.#isFailing = false;
+        this.#spool.remove(now.chunks.length);
+        if (taken?.full && !this.#isFull) this.#fill();
+        this.#warn(taken?.over_quota);
+        if (taken?.pause_ms !== undefined) await sleep(taken.pause_ms);
+      }
+    } catch {
+      this.drop();
+    }
+  }
+
+  /** Says once that what is printed is lost; the run goes on. */
+  #warn(over: Added['over_quota']): void {
+    if (over !== undefined && this.#losingUntil !== over.until)
+      this.#parts.log.warn(over, 'output is not kept any more');
+    this.#losingUntil = over?.until ?? this.#losingUntil;
+  }
+
+  /** What is to be sent now. */
+  #next(): SentOutput | undefined {
+    if (this.#isOver) return undefined;
+    const chunks = this.#spool.first();
+    if (chunks.length > 0) return { chunks };
+    const now = performance.now();
+    if (!this.#isEnding && now - this.#toldAt < TELL_MS) return undefined;
+    if (this.#isEnding) for (const chunk of this.#last.take()) this.#spool.add(chunk);
+    const left_out = this.#last.takeLeftOut();
+    if (left_out === undefined) return this.#isEnding ? chunksOf(this.#spool) : undefined;
+    this.#toldAt = now;
+    return { chunks: [], left_out };
+  }
+
+  /** The server keeps only the end from now on. */
+  #fill(): void {
+    this.#isFull = true;
+    for (let chunks = this.#spool.first(); chunks.length > 0; chunks = this.#spool.first()) {
+      for (const chunk of chunks) this.#last.add(chunk);
+      this.#spool.remove(chunks.length);
     }
   }
 }
 
+function chunksOf(spool: Spool): SentOutput | undefined {
+  const chunks = spool.first();
+  return chunks.length > 0 ? { chunks } : undefined;
+}
+
 /** Cuts a text into pieces of at most so many bytes, between characters. */
 function pieces(text: string): string[] {
+  if (Buffer.byteLength(text) <= CHUNK_BYTES) return [text];
+  const bytes = Buffer.from(text);
   const found: string[] = [];
-  let piece = '';
-  let bytes = 0;
-  for (const character of text) {
-    const size = Buffer.byteLength(character);
-    if (bytes + size > CHUNK_BYTES) {
-      found.push(piece);
-      [piece, bytes] = ['', 0];
-    }
-    piece += character;
-    bytes += size;
+  for (let from = 0; from < bytes.length; ) {
+    let end = Math.min(from + CHUNK_BYTES, bytes.length);
+    // The bytes of a character but its first begin with 10.
+    while (((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+    found.push(bytes.toString('utf8', from, end));
+    from = end;
   }
-  return [...found, piece];
+  return found;
 }

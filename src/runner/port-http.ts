@@ -29,10 +29,12 @@ export function httpPort(server: Server, agent: string): RunnerPort {
         signal,
       }),
     claim: (token, holding) => ask('claim', { body: { agent, token, holding }, answer: Claimed }),
-    async output({ run, lock_token }, chunks) {
-      const send = (part: unknown[]) => ask('output', { body: { run, lock_token, chunks: part }, answer: Added });
+    async output({ run, lock_token }, { chunks, left_out }) {
+      const send = (part: unknown[]) =>
+        ask('output', { body: { run, lock_token, chunks: part, left_out }, answer: Added });
       const parts = partsOf(chunks);
       const last = parts.pop() ?? [];
+      // What was left out comes before the first part; said again it changes nothing.
       for (const part of parts) await send(part);
       return send(last);
     },

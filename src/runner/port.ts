@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts';
 import type { Run } from '../events/runs.ts';
 import { waitForControl } from '../services/control.ts';
-import { addOutput, type OutputChunk } from '../services/output.ts';
+import { addOutput, type SentOutput } from '../services/output.ts';
 import {
   type Beat,
   beatAgent,
@@ -24,7 +24,7 @@ export type RunnerPort = {
   /** Settles as soon as there is something that the runner has not seen, and after some seconds without. */
   control(held: readonly Held[], waiting: { seen?: Control | undefined; signal: AbortSignal }): Promise<Control>;
   claim(token: number, holding: readonly string[]): Promise<Claimed>;
-  output(held: Pick<Held, 'run' | 'lock_token'>, chunks: OutputChunk[]): ReturnType<typeof addOutput>;
+  output(held: Pick<Held, 'run' | 'lock_token'>, sent: SentOutput): ReturnType<typeof addOutput>;
   report(held: Pick<Held, 'run' | 'lock_token'>, events: readonly Report[]): Promise<Run>;
 };
 
@@ -35,7 +35,7 @@ export function databasePort(ctx: Pick<Context, 'db' | 'actor'>, agent: string):
     beat: (token, beat) => beatAgent(ctx, { agent, token, beat }),
     control: (held, { seen, signal }) => waitForControl(ctx, { agent, held: [...held], seen }, signal),
     claim: (token, holding) => claimRun(ctx, { agent, token, holding: [...holding] }),
-    output: ({ run, lock_token }, chunks) => addOutput(ctx, { run, lock_token, chunks }),
+    output: ({ run, lock_token }, sent) => addOutput(ctx, { run, lock_token, ...sent }),
     report: ({ run, lock_token }, events) => reportRun(ctx, { run, lock_token, events: [...events] }),
   };
 }

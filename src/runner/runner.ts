@@ -28,6 +28,8 @@ export type RunnerOptions = {
   /** That of an earlier runner of this name, which has ended. */
   token?: number | undefined;
   log: Log;
+  /** For what its runs print while the server is away. */
+  spoolDir: string;
   /** Between beats; and between tries while the server is away, and looks at limits. */
   everyMs?: { beat: number; control: number };
   /** How long an agent that was asked to end is waited for, and again one that was told to. */
@@ -187,13 +189,13 @@ export class Runner {
 
   async #claim(): Promise<boolean> {
     const { port, driver, log, graceMs = GRACE_MS, askSeconds = ASK_SECONDS, env = {} } = this.#options;
-    const { printed = () => {}, processorMs = PROCESSOR_MS } = this.#options;
+    const { printed = () => {}, processorMs = PROCESSOR_MS, spoolDir } = this.#options;
     const { enter = async () => ({ driver, leave: async () => undefined }) } = this.#options;
     const started = await port.claim(this.#token, [...this.#active.keys()]);
     if ('nothing' in started) return false;
     if (started.deliver === 'interrupt') await this.#clearTheWay();
     const run = new ActiveRun(started, {
-      ...{ port, enter, log, graceMs, processorMs, askSeconds, printed },
+      ...{ port, enter, log, graceMs, processorMs, askSeconds, printed, spoolDir },
       env: { ...env, ...contextOf(started) },
       asked: (id, question) => {
         this.#asks.abort();

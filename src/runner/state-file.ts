@@ -16,7 +16,7 @@ export class StateFile {
 
   constructor(dataDir: string, agent: string) {
     // A name may hold what no file's name may.
-    this.#path = join(folderOf(dataDir), `${encodeURIComponent(agent.toLowerCase()).slice(0, 200)}.json`);
+    this.#path = join(runnersFolder(dataDir), `${encodeURIComponent(agent.toLowerCase()).slice(0, 200)}.json`);
   }
 
   /** Reads it; undefined where there is none, or none that can be read. */
@@ -47,7 +47,7 @@ export class StateFile {
 
 /** Counts the runners of this data directory that are alive. */
 export async function countRunners(dataDir: string): Promise<number> {
-  const folder = folderOf(dataDir);
+  const folder = runnersFolder(dataDir);
   const names = await readdir(folder).catch(() => []);
   const states = await Promise.all(
     names.filter((name) => name.endsWith('.json')).map((name) => stateIn(join(folder, name))),
@@ -55,7 +55,8 @@ export async function countRunners(dataDir: string): Promise<number> {
   return states.filter((state) => state !== undefined && isSame(state.runner)).length;
 }
 
-function folderOf(dataDir: string): string {
+/** The folder of what runners of this data directory keep. */
+export function runnersFolder(dataDir: string): string {
   return join(dataDir, 'runners');
 }
 

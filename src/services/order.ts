@@ -13,7 +13,12 @@ export function orderText({ run, command, lock_token }: Pick<Started, 'run' | 'c
     run.task === undefined
       ? ''
       : `\n\nThis assigns task ${run.task}. You hold it: lock_token ${lock_token}. Complete or release it with that.`;
-  return `${head}\n\n${content}${task}\n`;
+  return `${head}\n\n${by_person ? content : quoted(content)}${task}\n`;
+}
+
+/** Words of another agent, each line marked: none can pass for an operator's order. */
+function quoted(content: string): string {
+  return content.replace(/^/gm, '> ');
 }
 
 /** What an agent reads that its provider's limit had ended in the middle of a command. */

@@ -1,23 +1,19 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
 import { sqlFunction } from '../db/sql-function.ts';
-import { PrintedText } from '../printed.ts';
-import { firstOf } from '../text.ts';
 import { idListedBy } from './listed-id.ts';
 import { ArchivedFile, readArchived } from './records.ts';
 
 const CHUNK_BYTES_MAX = 16_384;
 const CHUNKS_MAX = 1_000;
 const ANSWER_BYTES_MAX = 262_144;
-const SEQUENCE_MAX = 2_147_483_646;
-const PAGE_SIZE = 100;
-// What an agent is shown leaves room for the rest of an answer.
-const SHOWN_CHARACTERS_MAX = 24_000;
-const LATEST_CHUNKS = 64;
+export const SEQUENCE_MAX = 2_147_483_646;
+const LEFT_OUT_BYTES_MAX = 1_125_899_906_842_624;
+export const PAGE_SIZE = 100;
 
 const Sequence = z.int().min(0).max(SEQUENCE_MAX);
 
-const StoredChunk = z.object({
+export const StoredChunk = z.object({
   sequence: z.int(),
   stream: z.enum(['stdout', 'stderr']),
   content: z.string(),
@@ -25,7 +21,7 @@ const StoredChunk = z.object({
   ansi: z.boolean(),
   at: z.string(),
 });
-type StoredChunk = z.infer<typeof StoredChunk>;
+export type StoredChunk = z.infer<typeof StoredChunk>;
 
 /** A piece of what was printed: at most 16 KB, cut between characters. */
 export const OutputChunk = z.strictObject({
@@ -46,7 +42,11 @@ export const AddOutput = z.strictObject({
   run: z.string(),
   lock_token: z.int().min(1),
   chunks: z.array(OutputChunk).max(CHUNKS_MAX),
+  /** What its holder does not send: from where it is to go on, to below a sequence. */
+  left_out: z.strictObject({ below: Sequence.min(1), bytes: z.int().min(1).max(LEFT_OUT_BYTES_MAX) }).optional(),
 });
+/** What a runner sends at once. */
+export type SentOutput = Pick<z.infer<typeof AddOutput>, 'chunks' | 'left_out'>;
 
 export const Added = z.object({
   /** Below it nothing is missing: where to go on. */
@@ -54,9 +54,16 @@ export const Added = z.object({
   stored: z.int(),
   /** What the attempt printed beyond what is kept of a run. */
   dropped_bytes: z.int().optional(),
+  /** Asks to keep what is printed next until the end of the attempt, and then to send the last 5 MB of it. */
+  full: z.boolean().optional(),
+  /** Nothing more is kept until then: its workspace has used up its day. */
+  over_quota: z
+    .object({ code: z.literal('rate_limited'), allowed_bytes: z.int(), until: z.string(), hint: z.string() })
+    .optional(),
   /** Asks to wait before the next call. */
   pause_ms: z.int().optional(),
 });
+export type Added = z.infer<typeof Added>;
 
 const addChunks = sqlFunction('add_output', Added);
 
@@ -80,14 +87,32 @@ function storable(text: string): string {
   return text.replaceAll('\0', ' ').replace(/\p{Cs}/gu, '\ufffd');
 }
 
+export const SetOutputQuota = z.strictObject({ megabytes: z.int().min(1).max(1_000_000_000) });
+
+/** What each workspace may add to the output of runs in a day. For the user who runs the server. */
+export const setOutputQuota = sqlFunction('set_output_quota', z.object({ megabytes: z.int() }));
+
 export const ListOutput = z.strictObject({
   run: idListedBy('list_runs'),
   attempt: z.int().min(1).max(1_000).optional(),
   after_sequence: Sequence.optional(),
+  /** Only so much of its end; not after a piece. */
+  last_bytes: z.int().min(CHUNK_BYTES_MAX).max(ANSWER_BYTES_MAX).optional(),
   page_size: z.int().min(1).max(CHUNKS_MAX).default(PAGE_SIZE),
 });
 
-const OutputPage = z.object({
+/** A place of the output that is not kept. */
+const LeftOut = z.object({
+  from: z.int(),
+  /** The sequence that comes after it. */
+  below: z.int(),
+  bytes: z.int(),
+  /** It was more than is kept of a run, or than a workspace may add in a day. */
+  why: z.enum(['run', 'day']),
+});
+export type LeftOut = z.infer<typeof LeftOut>;
+
+export const OutputPage = z.object({
   run: z.string(),
   agent: z.string(),
   attempt: z.int(),
@@ -101,6 +126,7 @@ const OutputPage = z.object({
   /** No more will come. */
   ended: z.boolean(),
   dropped_bytes: z.int().optional(),
+  left_out: z.array(LeftOut).optional(),
   /** Files that hold what was printed long ago. */
   files: z.array(ArchivedFile).optional(),
 });
@@ -115,8 +141,13 @@ const listStored = sqlFunction('list_output', OutputPage);
 export async function listOutput(ctx: Context, asked: z.output<typeof ListOutput>): Promise<OutputPage> {
   const { files, ...page } = await listStored(ctx, asked);
   if (files === undefined) return page;
-  const wanted = { ...page, after: asked.after_sequence ?? -1, limit: asked.page_size };
+  const { after_sequence, last_bytes } = asked;
+  const isEnd = last_bytes !== undefined && after_sequence === undefined;
+  const first = isEnd ? (page.last_sequence ?? 0) - asked.page_size : -1;
+  const wanted = { ...page, after: after_sequence ?? first, limit: asked.page_size };
   const archived = await readArchivedChunks(ctx, files, wanted);
+  if (isEnd)
+    return { ...page, chunks: lastChunks(inOrder([...archived, ...page.chunks]), last_bytes).slice(-asked.page_size) };
   // Beyond the end of what the database answered there may be chunks that it did not.
   const { next_sequence: end = Number.POSITIVE_INFINITY } = page;
   const all = inOrder([...archived, ...page.chunks]);
@@ -179,79 +210,12 @@ function firstChunks(chunks: StoredChunk[], limit: number): StoredChunk[] {
   return end === -1 ? chunks : chunks.slice(0, end);
 }
 
-export const GetOutput = z.strictObject({
-  run: idListedBy('list_runs'),
-  attempt: z.int().min(1).max(1_000).optional().describe('Default: the latest.'),
-  after_sequence: z
-    .int()
-    .min(-1)
-    .max(SEQUENCE_MAX)
-    .optional()
-    .describe('Reads on after this piece; -1 reads from the beginning. Default: the latest output.'),
-});
-
-const Shown = z.object({
-  sequence: z.int(),
-  stream: StoredChunk.shape.stream,
-  at: z.string(),
-  /** Without escape codes. */
-  text: z.string(),
-});
-
-export const Output = OutputPage.omit({ chunks: true, files: true, last_sequence: true }).extend({
-  pieces: z.array(Shown),
-  /** Something before them is not shown. */
-  earlier: z.boolean().optional(),
-});
-export type Output = z.infer<typeof Output>;
-
-/** What a run printed, as an agent may read it: as much as fits, the latest or from a place on. */
-export async function getOutput(ctx: Context, asked: z.output<typeof GetOutput>): Promise<Output> {
-  const { run, attempt, after_sequence: after } = asked;
-  const isLatest = after === undefined;
-  const start = isLatest ? await latestStart(ctx, { run, attempt }) : after;
-  const page = await readPage(ctx, { run, attempt, after: start, isLatest });
-  const { chunks, last_sequence: _, next_sequence, ...about } = page;
-  const printed = new PrintedText();
-  const all = chunks.map(({ sequence, stream, at, content }) => ({ sequence, stream, at, text: printed.add(content) }));
-  const pieces = isLatest ? fitting(all.toReversed()).toReversed() : fitting(all);
-  const last = pieces.at(-1)?.sequence;
-  const isMore = next_sequence !== undefined || last !== all.at(-1)?.sequence;
-  return {
-    ...about,
-    pieces,
-    ...((pieces[0]?.sequence ?? 0) > 0 && isLatest && { earlier: true }),
-    ...(isMore && last !== undefined && { next_sequence: last }),
-  };
-}
-
-type Reading = { run: string; attempt: number | undefined };
-
-/** The piece after which the latest output begins. */
-async function latestStart(ctx: Context, asked: Reading): Promise<number> {
-  const { last_sequence = -1 } = await listOutput(ctx, { ...asked, page_size: 1 });
-  return Math.max(-1, last_sequence - LATEST_CHUNKS);
-}
-
-/** Reads a page, or all that there is from there. */
-async function readPage(ctx: Context, { after, isLatest, ...asked }: Reading & { after: number; isLatest: boolean }) {
-  const chunks: StoredChunk[] = [];
-  for (let next = after; ; ) {
-    const page = await listOutput(ctx, { ...asked, page_size: PAGE_SIZE, ...(next >= 0 && { after_sequence: next }) });
-    chunks.push(...page.chunks);
-    if (!isLatest || page.next_sequence === undefined) return { ...page, chunks };
-    next = page.next_sequence;
-  }
-}
-
-/** The first pieces that fit, or the beginning of the first. */
-function fitting(pieces: z.infer<typeof Shown>[]): z.infer<typeof Shown>[] {
-  let size = 0;
-  const end = pieces.findIndex((piece) => {
-    size += JSON.stringify(piece).length;
-    return size > SHOWN_CHARACTERS_MAX;
+/** The last of them that are of so many bytes. */
+function lastChunks(chunks: StoredChunk[], bytesMax: number): StoredChunk[] {
+  let bytes = 0;
+  const start = chunks.findLastIndex(({ content }) => {
+    bytes += Buffer.byteLength(content);
+    return bytes > bytesMax;
   });
-  const [first] = pieces;
-  if (end === 0 && first !== undefined) return [{ ...first, text: firstOf(first.text, SHOWN_CHARACTERS_MAX / 3) }];
-  return end === -1 ? pieces : pieces.slice(0, end);
+  return chunks.slice(start + 1);
 }

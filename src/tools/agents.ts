@@ -41,7 +41,7 @@ import {
   SendCommand,
   sendCommand,
 } from '../services/commands.ts';
-import { GetOutput, getOutput, Output } from '../services/output.ts';
+import { GetOutput, getOutput, Output } from '../services/shown-output.ts';
 import { commandLine, renderAgent, renderApproval, renderCommand, renderNext, runLine } from './agents-text.ts';
 import { renderOutput } from './output-text.ts';
 import { amount, lines, nextPage, quote } from './render.ts';

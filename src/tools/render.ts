@@ -60,6 +60,12 @@ export function amount(count: number, one: string): string {
   return `${count} ${count === 1 ? one : `${one}s`}`;
 }
 
+/** Formats a number of bytes: `37.2 MB`. */
+export function byteSize(bytes: number): string {
+  if (bytes < 1_000) return amount(bytes, 'byte');
+  return bytes < 1_000_000 ? `${(bytes / 1_000).toFixed(1)} KB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
 export function taskLine(task: TaskBrief): string {
   return [task.ref, `[${task.priority}]`, quote(task.title), ...labelsOf(task), taskState(task)].join(' ');
 }

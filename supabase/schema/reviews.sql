@@ -50,6 +50,7 @@ CREATE OR REPLACE FUNCTION app.follow_reviews(event public.events)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
+  v_id uuid;
   v_task public.tasks;
   v_review public.approvals;
   v_completed jsonb;
@@ -64,8 +65,8 @@ begin
   else
     v_review := app.open_review(event.tenant_id, event.task_id);
   end if;
-  select * into v_task from public.tasks t
-    where t.tenant_id = event.tenant_id and t.id = coalesce(event.task_id, v_review.task_id);
+  v_id := coalesce(event.task_id, v_review.task_id);
+  select * into v_task from public.tasks t where t.tenant_id = event.tenant_id and t.id = v_id;
   if event.event_type = 'task.submitted' then
     return array[jsonb_build_object('stream', 'approval:' || app.uuid_v7(), 'type', 'approval.requested',
       'data', jsonb_strip_nulls(jsonb_build_object('kind', 'task', 'task', v_task.id, 'asked_of', v_task.reviewer,

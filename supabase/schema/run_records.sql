@@ -11,12 +11,16 @@ create table app.run_outputs (
   bytes bigint not null,
   dropped_bytes bigint not null,
   paced_until timestamp with time zone not null,
+  left_out jsonb default '[]'::jsonb not null,
+  last_bytes bigint default 0 not null,
   constraint run_outputs_pkey PRIMARY KEY (tenant_id, run_id, attempt),
   constraint run_outputs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
   constraint run_outputs_attempt_check CHECK ((attempt > 0)),
   constraint run_outputs_bytes_check CHECK ((bytes >= 0)),
   constraint run_outputs_dropped_bytes_check CHECK ((dropped_bytes >= 0)),
+  constraint run_outputs_last_bytes_check CHECK ((last_bytes >= 0)),
   constraint run_outputs_last_sequence_check CHECK ((last_sequence >= '-1'::integer)),
+  constraint run_outputs_left_out_check CHECK ((jsonb_typeof(left_out) = 'array'::text)),
   constraint run_outputs_next_sequence_check CHECK ((next_sequence >= 0))
 );
 alter table app.run_outputs enable row level security;
@@ -166,6 +170,74 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.check_left_out(left_out jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_is_formed boolean;
+begin
+  begin
+    v_is_formed := left_out is null or (jsonb_typeof(left_out) = 'object' and (left_out ->> 'below')::integer > 0
+      and (left_out ->> 'bytes')::bigint between 1 and 1125899906842624) is true;
+  exception
+    when data_exception then
+      v_is_formed := false;
+  end;
+  perform app.check_form('left_out', v_is_formed, '{below, bytes}: the sequence that comes next, and how many bytes');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.count_output(run public.agent_runs, bytes bigint, at timestamp with time zone)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  insert into app.output_days as d (tenant_id, slot, day, bytes)
+    values (run.tenant_id, hashtext(run.id::text) & 15, (at at time zone 'UTC')::date, count_output.bytes)
+    on conflict on constraint output_days_pkey do update
+      set day = excluded.day, bytes = excluded.bytes + case when d.day = excluded.day then d.bytes else 0 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.follow_quota(run public.agent_runs, loses boolean, is_first boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_key constant text := 'output_quota:' || coalesce(run.project_id::text, 'workspace');
+begin
+  if loses then
+    perform app.record_alert(v_key, jsonb_build_object(
+      'kind', 'output_quota',
+      'severity', 'medium',
+      'title', 'What agents print is not kept any more today.',
+      'details', jsonb_build_object('run', run.id) || app.over_quota(app.now()),
+      'project', run.project_id));
+  elsif is_first then
+    perform app.settle_alert(v_key);
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.get_attempt_bytes_min()
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+RETURN 10485760;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.get_last_bytes_max()
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+RETURN 5242880;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.get_output_bytes_max()
  RETURNS bigint
  LANGUAGE sql
@@ -173,7 +245,17 @@ CREATE OR REPLACE FUNCTION app.get_output_bytes_max()
 RETURN 52428800;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.insert_output(run public.agent_runs, kept app.run_outputs, chunks jsonb, room bigint, at timestamp with time zone, OUT stored bigint, OUT bytes bigint, OUT dropped bigint)
+CREATE OR REPLACE FUNCTION app.get_output_quota()
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce((select (c.value ->> 'bytes')::bigint from public.system_config c where c.key = 'output_per_day'),
+    2000000000)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.insert_output(run public.agent_runs, kept app.run_outputs, chunks jsonb, room bigint, at timestamp with time zone, OUT stored bigint, OUT bytes bigint, OUT dropped_from integer, OUT dropped bigint)
  RETURNS record
  LANGUAGE sql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -198,8 +280,43 @@ AS $function$
       on conflict do nothing
       returning octet_length(content) as size
   )
-  select (select count(*) from added), (select coalesce(sum(a.size), 0) from added a),
-    (select coalesce(sum(g.size), 0) from given g where g.upto > room)
+  select (select count(*) from added), (select coalesce(sum(a.size), 0) from added a), min(g.sequence),
+    coalesce(sum(g.size), 0)
+  from given g where g.upto > room
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_flood(kept app.run_outputs)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select kept.left_out @> '[{"why": "run"}]'
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.leave_out(kept app.run_outputs, first integer, below integer, bytes bigint, why text)
+ RETURNS app.run_outputs
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_last jsonb := kept.left_out -> -1;
+begin
+  if v_last ->> 'why' = why and (v_last ->> 'below')::integer >= first or jsonb_array_length(kept.left_out) >= 20 then
+    kept.left_out := jsonb_set(kept.left_out, '{-1}', v_last || jsonb_build_object(
+      'below', greatest((v_last ->> 'below')::integer, leave_out.below),
+      'bytes', (v_last ->> 'bytes')::bigint + leave_out.bytes));
+  else
+    kept.left_out := kept.left_out
+      || jsonb_build_object('from', first, 'below', leave_out.below, 'bytes', leave_out.bytes, 'why', why);
+  end if;
+  kept.dropped_bytes := kept.dropped_bytes + leave_out.bytes;
+  kept.next_sequence := greatest(kept.next_sequence, leave_out.below);
+  kept.last_sequence := greatest(kept.last_sequence, leave_out.below - 1);
+  return kept;
+end
 $function$;
 -- owner cairn_owner
 
@@ -257,6 +374,51 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.output_room(kept app.run_outputs)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select case
+    when jsonb_array_length(kept.left_out) >= 20 then 0
+    when app.is_flood(kept) then app.get_last_bytes_max() - kept.last_bytes
+    else greatest(app.get_output_bytes_max() - sum(o.bytes - o.last_bytes),
+      app.get_attempt_bytes_min() - kept.bytes) end
+  from app.run_outputs o where o.tenant_id = kept.tenant_id and o.run_id = kept.run_id
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.output_room_today(run public.agent_runs, at timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select app.get_output_quota() - coalesce(sum(d.bytes), 0)::bigint
+  from app.output_days d where d.tenant_id = run.tenant_id and d.day = (at at time zone 'UTC')::date
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.output_start(run public.agent_runs, attempt integer, last_bytes integer, pieces integer)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select min(s.sequence) - 1
+  from (
+    select p.sequence, sum(p.size) over (order by p.sequence desc) as upto
+    from (
+      select o.sequence, octet_length(o.content) as size
+      from public.terminal_outputs o
+      where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = $2
+        and o."timestamp" between lower(app.output_times(run, app.now())) and upper(app.output_times(run, app.now()))
+      order by o.sequence desc limit pieces) p) s
+  where s.upto <= last_bytes
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.output_times(run public.agent_runs, at timestamp with time zone)
  RETURNS tstzrange
  LANGUAGE sql
@@ -266,52 +428,96 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.store_output(run public.agent_runs, chunks jsonb, at timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.over_quota(at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select jsonb_build_object('code', 'rate_limited', 'allowed_bytes', app.get_output_quota(),
+    'until', (date_trunc('day', at at time zone 'UTC') + interval '1 day') at time zone 'UTC',
+    'hint', 'Print less. Whoever runs the server may allow more: cairn output-quota.')
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.store_chunks(run public.agent_runs, INOUT kept app.run_outputs, chunks jsonb, at timestamp with time zone, OUT stored bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_room constant bigint := app.output_room(kept);
+  v_today constant bigint := app.output_room_today(run, at);
+  v_added record;
+  v_first integer;
+  v_last integer;
+begin
+  select * into v_added from app.insert_output(run, kept, chunks, least(v_room, v_today), at);
+  select min((c ->> 'sequence')::integer), max((c ->> 'sequence')::integer) into v_first, v_last
+    from jsonb_array_elements(chunks) c;
+  stored := v_added.stored;
+  kept.bytes := kept.bytes + v_added.bytes;
+  kept.last_bytes := kept.last_bytes + case when app.is_flood(kept) then v_added.bytes else 0 end;
+  -- More than 16 MB a second and a run is asked to let others go first.
+  kept.paced_until := greatest(kept.paced_until, at) + v_added.bytes * interval '1 second' / 16777216;
+  if v_added.dropped > 0 then
+    kept := app.leave_out(kept, v_added.dropped_from, v_last + 1, v_added.dropped,
+      case when v_today < v_room then 'day' else 'run' end);
+  elsif kept.last_sequence < kept.next_sequence and v_first <= kept.next_sequence
+      and v_last - v_first + 1 = jsonb_array_length(chunks) then
+    kept.next_sequence := greatest(kept.next_sequence, v_last + 1);
+  else
+    kept.next_sequence := app.next_missing(run, kept.next_sequence, at);
+  end if;
+  kept.last_sequence := greatest(kept.last_sequence, v_last);
+  perform app.count_output(run, v_added.bytes + case when v_today < v_room then v_added.dropped else 0 end, at);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.store_output(run public.agent_runs, chunks jsonb, left_out jsonb, at timestamp with time zone)
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_kept app.run_outputs := app.lock_output(run, at);
-  v_room bigint := (
-    select case when bool_or(o.dropped_bytes > 0) then 0 else app.get_output_bytes_max() - sum(o.bytes) end
-    from app.run_outputs o where o.tenant_id = run.tenant_id and o.run_id = run.id);
+  v_below constant integer := left_out ->> 'below';
   v_added record;
-  v_first integer;
-  v_last integer;
+  v_stored bigint := 0;
+  v_places integer;
+  v_dropped bigint;
+  v_is_first boolean := false;
+  v_is_over boolean;
   v_pause integer;
 begin
-  if jsonb_array_length(chunks) = 0 then
-    return jsonb_strip_nulls(jsonb_build_object('next_seq', v_kept.next_sequence, 'stored', 0,
-      'dropped_bytes', nullif(v_kept.dropped_bytes, 0)));
+  if v_below > v_kept.next_sequence then
+    v_kept := app.leave_out(v_kept, v_kept.next_sequence, v_below, (left_out ->> 'bytes')::bigint, 'run');
   end if;
-  select * into v_added from app.insert_output(run, v_kept, chunks, v_room, at);
-  select min((c ->> 'sequence')::integer), max((c ->> 'sequence')::integer) into v_first, v_last
-    from jsonb_array_elements(chunks) c;
-  if v_added.dropped > 0 then
-    v_kept.next_sequence := greatest(v_kept.next_sequence, v_last + 1);
-  elsif v_kept.last_sequence < v_kept.next_sequence and v_first <= v_kept.next_sequence
-      and v_last - v_first + 1 = jsonb_array_length(chunks) then
-    v_kept.next_sequence := greatest(v_kept.next_sequence, v_last + 1);
-  else
-    v_kept.next_sequence := app.next_missing(run, v_kept.next_sequence, at);
+  v_places := jsonb_array_length(v_kept.left_out);
+  v_dropped := v_kept.dropped_bytes;
+  if jsonb_array_length(chunks) > 0 then
+    v_is_first := app.output_room_today(run, at) = app.get_output_quota();
+    select * into v_added from app.store_chunks(run, v_kept, chunks, at);
+    v_kept := v_added.kept;
+    v_stored := v_added.stored;
+    v_pause := 1000 * extract(epoch from v_kept.paced_until - at) - 1000;
   end if;
-  -- More than 16 MB a second and a run is asked to let others go first.
-  v_kept.paced_until := greatest(v_kept.paced_until, at) + v_added.bytes * interval '1 second' / 16777216;
-  v_pause := 1000 * extract(epoch from v_kept.paced_until - at) - 1000;
   update app.run_outputs o
-    set next_sequence = v_kept.next_sequence, last_sequence = greatest(o.last_sequence, v_last),
-      bytes = o.bytes + v_added.bytes, dropped_bytes = o.dropped_bytes + v_added.dropped,
+    set next_sequence = v_kept.next_sequence, last_sequence = v_kept.last_sequence, bytes = v_kept.bytes,
+      last_bytes = v_kept.last_bytes, left_out = v_kept.left_out, dropped_bytes = v_kept.dropped_bytes,
       paced_until = v_kept.paced_until
-    where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt
-    returning * into v_kept;
-  return jsonb_strip_nulls(jsonb_build_object('next_seq', v_kept.next_sequence, 'stored', v_added.stored,
-    'dropped_bytes', nullif(v_kept.dropped_bytes, 0), 'pause_ms', case when v_pause > 0 then v_pause end));
+    where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt;
+  v_is_over := v_kept.dropped_bytes > v_dropped and v_kept.left_out -> -1 ->> 'why' = 'day';
+  perform app.follow_quota(run, v_is_over and jsonb_array_length(v_kept.left_out) > v_places, v_is_first);
+  return jsonb_strip_nulls(jsonb_build_object('next_seq', v_kept.next_sequence, 'stored', v_stored,
+    'dropped_bytes', nullif(v_kept.dropped_bytes, 0), 'full', case when app.is_flood(v_kept) then true end,
+    'over_quota', case when v_is_over then app.over_quota(at) end,
+    'pause_ms', case when v_pause > 0 then v_pause end));
 end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION public.add_output(run text, lock_token bigint, chunks jsonb DEFAULT '[]'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+CREATE OR REPLACE FUNCTION public.add_output(run text, lock_token bigint, chunks jsonb DEFAULT '[]'::jsonb, left_out jsonb DEFAULT NULL::jsonb, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -325,13 +531,14 @@ declare
   v_now timestamptz := app.now();
 begin
   perform app.check_run_holder(v_run, lock_token, v_actor);
+  perform app.check_left_out(left_out);
   perform app.check_chunks(v_run, chunks, v_now);
-  return app.store_output(v_run, chunks, v_now);
+  return app.store_output(v_run, chunks, left_out, v_now);
 end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION public.list_output(run text, attempt integer DEFAULT NULL::integer, after_sequence integer DEFAULT NULL::integer, page_size integer DEFAULT 100, actor jsonb DEFAULT '{}'::jsonb)
+CREATE OR REPLACE FUNCTION public.list_output(run text, attempt integer DEFAULT NULL::integer, after_sequence integer DEFAULT NULL::integer, last_bytes integer DEFAULT NULL::integer, page_size integer DEFAULT 100, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -348,7 +555,7 @@ declare
   v_times tstzrange := app.output_times(v_run, v_now);
   v_from timestamptz := lower(v_times);
   v_to timestamptz := upper(v_times);
-  v_after integer := coalesce(after_sequence, -1);
+  v_after integer := coalesce(after_sequence, app.output_start(v_run, v_attempt, last_bytes, v_size), -1);
   v_row record;
   v_chunks jsonb[] := '{}';
   v_bytes integer := 0;
@@ -376,9 +583,31 @@ begin
       'files', app.output_files(v_run, v_now)))
     || coalesce((
       select jsonb_strip_nulls(jsonb_build_object('last_sequence', nullif(o.last_sequence, -1), 'dropped_bytes',
-        nullif(o.dropped_bytes, 0)))
+        nullif(o.dropped_bytes, 0), 'left_out', nullif(o.left_out, '[]')))
       from app.run_outputs o
       where o.tenant_id = v_run.tenant_id and o.run_id = v_run.id and o.attempt = v_attempt), '{}');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.set_output_quota(megabytes integer, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor, 'admin');
+begin
+  perform app.refuse_limited(v_actor);
+  if v_actor.user_id <> app.get_local_owner() then
+    perform app.fail('forbidden', 'Whoever runs the server says how much output a workspace keeps.', null,
+      'Call cairn output-quota on the machine of the server.');
+  end if;
+  perform app.check_form('megabytes', megabytes between 1 and 1000000000, 'a number of 1 to 1,000,000,000');
+  perform app.set_config_value('output_per_day', jsonb_build_object('bytes', 1000000 * megabytes::bigint),
+    app.actor_name(v_actor));
+  return jsonb_build_object('megabytes', megabytes);
 end
 $function$;
 -- owner cairn_owner
@@ -386,12 +615,15 @@ $function$;
 -- Privileges
 
 grant delete, insert, select, update on app.run_outputs to cairn_owner;
-grant execute on function public.add_output(text,bigint,jsonb,jsonb) to authenticated;
-grant execute on function public.add_output(text,bigint,jsonb,jsonb) to cairn_server;
-grant execute on function public.add_output(text,bigint,jsonb,jsonb) to service_role;
-grant execute on function public.list_output(text,integer,integer,integer,jsonb) to authenticated;
-grant execute on function public.list_output(text,integer,integer,integer,jsonb) to cairn_server;
-grant execute on function public.list_output(text,integer,integer,integer,jsonb) to service_role;
+grant execute on function public.add_output(text,bigint,jsonb,jsonb,jsonb) to authenticated;
+grant execute on function public.add_output(text,bigint,jsonb,jsonb,jsonb) to cairn_server;
+grant execute on function public.add_output(text,bigint,jsonb,jsonb,jsonb) to service_role;
+grant execute on function public.list_output(text,integer,integer,integer,integer,jsonb) to authenticated;
+grant execute on function public.list_output(text,integer,integer,integer,integer,jsonb) to cairn_server;
+grant execute on function public.list_output(text,integer,integer,integer,integer,jsonb) to service_role;
+grant execute on function public.set_output_quota(integer,jsonb) to authenticated;
+grant execute on function public.set_output_quota(integer,jsonb) to cairn_server;
+grant execute on function public.set_output_quota(integer,jsonb) to service_role;
 grant select on public.agent_messages to authenticated;
 grant insert, select on public.agent_messages to cairn_owner;
 grant select on public.agent_steps to authenticated;

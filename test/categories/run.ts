@@ -26,6 +26,7 @@ export const facts: Facts = {
       naming: ({ run }) => [{ run }],
       reads: [],
     },
+    set_output_quota: { naming: () => [], reads: [] },
     report_run: { naming: ({ run }) => [{ run, lock_token: 1, events: [completed] }], reads: [] },
   },
   naming: ({ run }) => [interrupted(run)],

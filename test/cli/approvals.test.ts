@@ -51,9 +51,9 @@ describe('what agents ask', () => {
     expect((await world.run(['approvals', 'show', end(id)])).stdout).toContain('"command": "rm -r build"');
 
     const piped = await world.run(['approvals', 'approve', end(id)]);
-    expect(piped).toMatchObject({ code: 1, stderr: expect.stringContaining('answered from a terminal') });
+    expect(piped).toMatchObject({ code: 1, stderr: expect.stringContaining('decided by a person at a terminal') });
     const agent = await typed(['approvals', 'approve', end(id)], { CAIRN_AGENT: 'ada' });
-    expect(agent).toMatchObject({ code: 1, text: expect.stringContaining('by a person, not by an agent') });
+    expect(agent).toMatchObject({ code: 1, text: expect.stringContaining('decided by a person at a terminal') });
 
     expect(await typed(['approvals', 'approve', end(id), '-m', 'Once.'])).toMatchObject({
       code: 0,
@@ -103,10 +103,21 @@ describe('a task that names who checks it', () => {
     });
 
     await submit();
-    expect((await world.run(['approve', ref])).stdout).toContain('"Rotate the keys" (completed).');
+    const asked = await world.run(['approve', ref]);
+    expect(asked).toMatchObject({ code: 1, stderr: expect.stringContaining('decided by a person at a terminal') });
+    const inShell = await world.run(['approve', ref], { isTyped: true, env: { CLAUDECODE: '1' } });
+    expect(inShell).toMatchObject({ code: 1, stderr: expect.stringContaining('not by an agent') });
+    for (const args of [
+      ['edit', ref, '--no-reviewer'],
+      ['edit', ref, '--reviewer', 'x'],
+      ['close', ref],
+    ]) {
+      expect(await world.run(args), args.join(' ')).toMatchObject({ code: 1, stderr: asked.stderr });
+    }
+    expect((await world.run(['approve', ref], { isTyped: true })).stdout).toContain('"Rotate the keys" (completed).');
     expect((await world.run(['approvals'])).stdout).toBe('Nothing waits for a person.\n');
 
-    await world.run(['edit', ref, '--no-reviewer']);
+    await world.run(['edit', ref, '--no-reviewer'], { isTyped: true });
     expect(await world.json('show', ref)).not.toHaveProperty('reviewer');
   });
 });

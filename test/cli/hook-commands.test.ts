@@ -134,7 +134,7 @@ describe('a hook', () => {
 
     const { additionalContext: text } = hookSpecificOutput as { additionalContext: string };
     expect(text.length).toBeLessThan(8_000);
-    expect(text).toMatch(/^From agent bob \(command .*\):\n\nBegin\./);
+    expect(text).toMatch(/^From agent bob \(command .*\):\n\n> Begin\./);
     expect(text).toContain(`cairn commands show ${id}`);
   });
 

@@ -52,7 +52,7 @@ describe('the output of a run', () => {
     expect(stdout).toMatch(/^[\n\x20-\x7e]*$/);
   });
 
-  test('tells what is missing and what was too much', async () => {
+  test('tells what is missing', async () => {
     const { run, add } = await begunRun(ctx, 'heron-3');
     await add(pieces(['a', 'b']));
     await add(pieces(['e'], { from: 4 }));
@@ -62,6 +62,27 @@ describe('the output of a run', () => {
       stdout: 'ab\ne',
       stderr: '! 2 pieces of the output are missing here.\n',
     });
+  });
+
+  test('tells what was too much, where it was', async () => {
+    const { run, add } = await begunRun(ctx, 'heron-6');
+    await add(pieces(['a', 'b']));
+    await add(pieces(['g'], { from: 9 }), { below: 9, bytes: 37_200_000 });
+    await add([], { below: 12, bytes: 2_000 });
+
+    expect(await output(run)).toEqual({
+      code: 0,
+      stdout: 'ab\ng\n',
+      stderr: [
+        '! … 37.2 MB left out: more than is kept of a run …',
+        '! … 2.0 KB left out: more than is kept of a run …\n',
+      ].join('\n'),
+    });
+    const lines = (await output(run, '--json')).stdout.trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      ...[{ content: 'a' }, { content: 'b' }, { run, left_out: { bytes: 37_200_000, why: 'run' } }],
+      ...[{ content: 'g' }, { left_out: { bytes: 2_000 } }],
+    ]);
   });
 
   test('is the latest attempt, or the one that is asked for', async () => {
@@ -89,6 +110,40 @@ describe('the output of a run', () => {
     await runner.report(run, again.lock_token, [completed]);
 
     expect(await following).toMatchObject({ code: 0, stdout: 'one\ntwo\nthree\n', stderr: '! Attempt 2.\n' });
+  });
+
+  test('is kept as far as the quota of a day goes, which whoever runs the server sets', async () => {
+    const { run, add } = await begunRun(ctx, 'heron-7');
+    await add(pieces(['a']));
+    expect(await world.run(['output-quota', '1'])).toMatchObject({
+      ...{ code: 0, stdout: 'A workspace keeps 1 MB of output a day.\n' },
+    });
+    await add(pieces(Array(16).fill('x'.repeat(16_000)), { from: 1 }));
+
+    for (const from of [17, 33, 49]) await add(pieces(Array(16).fill('x'.repeat(16_000)), { from }));
+    expect(await add(pieces(['x'], { from: 65 }))).toMatchObject({ stored: 0 });
+
+    expect((await output(run)).stderr).toMatch(
+      /^! … \d+\.0 KB left out: more than the workspace may add in a day …\n$/,
+    );
+    expect(await world.run(['output-quota', 'much'])).toMatchObject({ code: 2 });
+    await world.run(['output-quota', '2000']);
+  });
+
+  test('begins near its end for who follows it, or asks for that', async () => {
+    const { runner, run, add, lock_token } = await begunRun(ctx, 'heron-8');
+    const text = (n: number) => `${n}`.padEnd(16_000, '.');
+    await add(pieces([1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(text)));
+    await add(pieces([11, 12, 13, 14, 15, 16, 17, 18].map(text), { from: 10 }));
+    await runner.report(run, lock_token, [completed]);
+    const end = [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18].map(text).join('');
+    const all = `${text(1)}${text(2)}${end}`;
+
+    const remark = (option: string) => `! Earlier output is not shown: all of it with ${option}.\n`;
+    expect(await output(run, '--tail')).toEqual({ code: 0, stdout: end, stderr: remark('no --tail') });
+    expect(await output(run, '-f')).toEqual({ code: 0, stdout: end, stderr: remark('--all') });
+    expect(await output(run, '-f', '--all')).toEqual({ code: 0, stdout: all, stderr: '' });
+    expect(await output(run)).toEqual({ code: 0, stdout: all, stderr: '' });
   });
 
   test('of no run is not found', async () => {

@@ -38,6 +38,10 @@ describe('a word of other programs', () => {
 
   test('is completed by the shell, which asks in its own way', async () => {
     expect((await run('complete', '--', 'clo')).stdout).toMatch(/^close\t.*\n:4\n$/);
+    const all = (await run('complete', '--', '')).stdout.split('\n').map((line) => line.split('\t')[0]);
+    expect(all).toEqual(
+      expect.arrayContaining('agent agents send queue commands runs stop output presets approvals'.split(' ')),
+    );
     expect((await run('help')).stdout).not.toMatch(/^ +complete /m);
   });
 });
@@ -137,7 +141,7 @@ describe('closing what cannot be closed', () => {
     expect(await json('show', '1')).toMatchObject({ version });
 
     await run('attach', '1', 'pr', 'https://example.com/7');
-    await run('approve', '1');
+    await world.run(['approve', '1'], { isTyped: true });
     expect((await run('close', '1')).stderr).toContain('a decision for this task');
     expect(await json('show', '1')).toMatchObject({ status: 'pending', version: version + 1 });
   });

@@ -11,6 +11,7 @@ let flags: string[];
 let agent: Agent;
 
 const run = (args: string[], input?: string) => cairnHere([...flags, ...args], { input });
+const typed = (args: string[]) => cairnHere([...flags, ...args], { isTyped: true });
 const json = async (...args: string[]) => JSON.parse((await run([...args, '--json'])).stdout);
 const ask = async (text: string, about: object = { project: 'web' }) =>
   ((await agent.call('record_event', { ...about, kind: 'question', text })).data as { seq: number }).seq;
@@ -83,6 +84,6 @@ test('the status shows the own words of a question on one line, and what waits f
   expect(stdout).toMatch(new RegExp(`^question ${seq} +web-1 +ada +Is it "this", or \\\\that\\?$`, 'm'));
   expect(stdout).toMatch(/^approval +web-1 +ada +Pay$/m);
   expect(stdout).toContain('cairn approve REF');
-  await run(['approve', '1']);
+  await typed(['approve', '1']);
   expect((await run(['status'])).stdout).not.toContain('approval');
 });

@@ -1,7 +1,12 @@
 import { describe, expect } from 'vitest';
+import { newId } from '../../src/events/ids.ts';
+import { listAlerts } from '../../src/services/alerts.ts';
 import { listOutput, type OutputChunk } from '../../src/services/output.ts';
+import { toolNamed } from '../../src/tools/catalog.ts';
+import { callTool } from '../../src/tools/tool.ts';
 import { call } from '../support/calls.ts';
-import { begunRun, pieces, readOutput } from '../support/runners.ts';
+import { verify } from '../support/commands.ts';
+import { begunRun, claimed, completed, pieces, readOutput } from '../support/runners.ts';
 import { test } from '../support/world.ts';
 import { upTo } from '../support/writers.ts';
 
@@ -70,18 +75,62 @@ describe('output', () => {
     });
   });
 
-  test('beyond 50 MB of a run is counted, and not kept', async ({ as, sql }) => {
+  test('beyond 50 MB of a run is counted, and not kept but for its end', async ({ as, sql }) => {
     const { run, add } = await begunRun(as('ada'));
     await add(pieces(['a']));
     await sql.query('update app.run_outputs set bytes = 52428800 - 2 where run_id = $1', [run]);
 
-    expect(await add(pieces(['b', 'cc', 'd'], { from: 1 }))).toEqual({ next_seq: 4, stored: 1, dropped_bytes: 3 });
-    expect(await add(pieces(['e'], { from: 4 }))).toEqual({ next_seq: 5, stored: 0, dropped_bytes: 4 });
-    expect(await add(pieces(['e'], { from: 4 }))).toEqual({ next_seq: 5, stored: 0, dropped_bytes: 4 });
+    expect(await add(pieces(['b', 'cc', 'd'], { from: 1 }))).toEqual({
+      ...{ next_seq: 4, stored: 1, dropped_bytes: 3, full: true },
+    });
+    const left_out = { below: 10, bytes: 39 };
+    for (const stored of [2, 0]) {
+      expect(await add(pieces(['k', 'l'], { from: 10 }), left_out)).toEqual({
+        ...{ next_seq: 12, stored, dropped_bytes: 42, full: true },
+      });
+    }
 
     const { pages, text } = await readOutput(as('ada'), run);
-    expect([text, pages[0]]).toEqual(['ab', expect.objectContaining({ dropped_bytes: 4, last_sequence: 4 })]);
-    expect((await call(as('ada'), 'get_output', { run })).dropped_bytes).toBe(4);
+    expect(text).toBe('abkl');
+    const places = [{ from: 2, below: 10, bytes: 42, why: 'run' }];
+    expect(pages[0]).toMatchObject({ dropped_bytes: 42, last_sequence: 11, left_out: places });
+    expect((await callTool(as('ada'), toolNamed('get_output'), { run })).text).toContain(
+      'stdout: "ab"\n… 42 bytes left out: more than is kept of a run …\nstdout: "kl"',
+    );
+  });
+
+  test('keeps at least 10 MB of each attempt, and 5 of its end', async ({ as, sql }) => {
+    const { runner, run, add } = await begunRun(as('ada'));
+    await add(pieces(['a']));
+    await sql.query('update app.run_outputs set bytes = 52428800 where run_id = $1', [run]);
+    const { lock_token } = await claimed(runner);
+    const again = (chunks: OutputChunk[]) => runner.add(run, lock_token, chunks);
+
+    expect(await again(pieces(['x'.repeat(16 * KB)]))).toEqual({ next_seq: 1, stored: 1 });
+    const filled = (bytes: number, last: number) =>
+      sql.query('update app.run_outputs set bytes = $2, last_bytes = $3 where run_id = $1 and attempt = 2', [
+        ...[run, bytes, last],
+      ]);
+    await filled(10 * KB * KB - 1, 0);
+    expect(await again(pieces(['yy'], { from: 1 }))).toMatchObject({ stored: 0, dropped_bytes: 2, full: true });
+    await filled(15 * KB * KB - 2, 5 * KB * KB - 1);
+    expect(await again(pieces(['z', 'z'], { from: 2 }))).toMatchObject({ next_seq: 4, stored: 1, dropped_bytes: 3 });
+  });
+
+  test('that is left out is said as a sequence and its bytes, in few places', async ({ as }) => {
+    const { run, add } = await begunRun(as('ada'));
+
+    for (const left_out of [7, [], {}, { below: 0, bytes: 1 }, { below: 1 }, { below: 'x', bytes: 1 }]) {
+      await expect(add([], left_out), JSON.stringify(left_out)).rejects.toMatchObject({
+        code: 'invalid_input',
+        details: { field: 'left_out' },
+      });
+    }
+    for (const n of upTo(30)) await add(pieces(['x'], { from: 2 * n }), { below: 2 * n, bytes: 1 });
+
+    const { left_out = [] } = await listOutput(as('ada'), { run, page_size: 1 });
+    expect(left_out.length).toBe(20);
+    expect(left_out.reduce((sum, { bytes }) => sum + bytes, 0)).toBeGreaterThanOrEqual(30);
   });
 
   test('that floods is asked to pause, and answered in parts', async ({ as, sql }) => {
@@ -95,6 +144,55 @@ describe('output', () => {
     expect(pause_ms).toBeGreaterThan(3_000);
     const page = await listOutput(as('ada'), { run, page_size: 1_000 });
     expect([page.chunks.length, page.next_sequence]).toEqual([16, 15]);
+  });
+});
+
+describe('the quota of a day', () => {
+  test('beyond the quota of a day is counted, and told once, until the next', async ({ as, sql, clock }) => {
+    const { runner, run, lock_token, add } = await begunRun(as('ada'));
+    await add(pieces(['a']));
+    const used = (bytes: number) =>
+      sql.query('update app.output_days set bytes = $2 where tenant_id = $1', [as('ada').actor.tenant_id, bytes]);
+    await used(2e9 - 2);
+
+    const over_quota = {
+      ...{ code: 'rate_limited', allowed_bytes: 2e9, hint: expect.stringContaining('cairn output-quota') },
+      until: expect.stringMatching(/T00:00:00/),
+    };
+    expect(await add(pieces(['b', 'cc', 'd'], { from: 1 }))).toEqual({
+      ...{ next_seq: 4, stored: 1, dropped_bytes: 3, over_quota },
+    });
+    expect(await add(pieces(['e'], { from: 4 }))).toEqual({ next_seq: 5, stored: 0, dropped_bytes: 4, over_quota });
+    const { alerts } = await listAlerts(as('ada'), {});
+    expect(alerts).toMatchObject([{ kind: 'output_quota', raised_count: 1, details: { run, allowed_bytes: 2e9 } }]);
+    const { pages, text } = await readOutput(as('ada'), run);
+    expect([text, pages[0]?.left_out]).toEqual(['ab', [{ from: 2, below: 5, bytes: 4, why: 'day' }]]);
+
+    await clock.advance({ seconds: 86_400 });
+    expect(await add(pieces(['f'], { from: 5, at: new Date(Date.now() + 86_400_000) }))).toMatchObject({ stored: 1 });
+    expect(await listAlerts(as('ada'), {})).toEqual({ alerts: [] });
+    await runner.report(run, lock_token, [completed]);
+    expect(await verify(as('ada'))).toMatchObject({ ok: true });
+  });
+
+  test('counts what all runs of a workspace add, and of no other', async ({ as, asStranger, sql }) => {
+    const [heron, egret] = [await begunRun(as('ada')), await begunRun(as('ada'), 'egret-1')];
+    const other = await begunRun(asStranger('eve'));
+    await heron.add(pieces(['a']));
+    await sql.query('update app.output_days set bytes = 2e9 where tenant_id = $1', [as('ada').actor.tenant_id]);
+
+    expect(await egret.add(pieces(['b']))).toMatchObject({ stored: 0, dropped_bytes: 1 });
+    expect(await other.add(pieces(['c']))).toEqual({ next_seq: 1, stored: 1 });
+  });
+
+  test('is set by who runs the server', async ({ as }) => {
+    const { db, actor } = as('ada');
+    const forbidden = { code: 'forbidden' };
+
+    await expect(db.call('set_output_quota', { megabytes: 1 }, actor)).rejects.toMatchObject(forbidden);
+    await expect(
+      db.call('set_output_quota', { megabytes: 1 }, { ...actor, project_id: newId() }),
+    ).rejects.toMatchObject({ ...forbidden, message: expect.not.stringContaining('Whoever runs') });
   });
 });
 

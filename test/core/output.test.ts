@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, inject } from 'vitest';
+import { describe, expect, inject, vi } from 'vitest';
+import { getPosition } from '../../src/events/feed.ts';
 import { addOutput, listOutput } from '../../src/services/output.ts';
 import { archiveRecords, dropPartitions } from '../../src/services/records.ts';
 import { SYSTEM } from '../../src/workers/claims.ts';
@@ -112,6 +113,34 @@ describe('output', () => {
     ]);
   });
 
+  test('is read from its end, as much as is asked for', async ({ as }) => {
+    const { run, add } = await begunRun(as('ada'));
+    const sequences = async (last_bytes: number) =>
+      (await listOutput(as('ada'), { run, last_bytes, page_size: 1_000 })).chunks.map(({ sequence }) => sequence);
+    expect(await sequences(256 * KB)).toEqual([]);
+    for (const from of [0, 16, 32]) await add(pieces(Array(16).fill('x'.repeat(16 * KB)), { from }));
+    await add(pieces(['y'], { from: 48 }));
+
+    expect(await sequences(256 * KB)).toEqual(upTo(16).map((n) => 32 + n));
+    expect(await sequences(16 * KB)).toEqual([48]);
+  });
+
+  test('wakes who listens for its run, once a second, and is no event', async ({ as }) => {
+    const { run, add } = await begunRun(as('ada'));
+    const position = await getPosition(as('ada'));
+    const heard: number[] = [];
+    const listening = as('ada').db.listen?.((of) => of === run && heard.push(performance.now()), 'output');
+    if (listening === undefined) return;
+    await vi.waitUntil(() => listening.hears(), { timeout: 5_000 });
+
+    for (const from of upTo(20)) await add(pieces(['x'], { from: from - 1 }));
+
+    await vi.waitUntil(() => heard.length === 2, { timeout: 5_000 });
+    expect((heard[1] ?? 0) - (heard[0] ?? 0)).toBeGreaterThan(900);
+    listening.stop();
+    expect(await getPosition(as('ada'))).toBe(position);
+  });
+
   test('tells whether it has escape codes', async ({ as }) => {
     const { run, add } = await begunRun(as('ada'));
     await add(pieces(['plain', '\x1b[31mred']));
@@ -148,6 +177,8 @@ test('output in files is read as before, also where a part of it is in the table
       expect((await readOutput(ada, run, { page_size })).text).toBe(before.text);
     }
     expect((await readOutput(ada, another.run)).chunks).toEqual(others.chunks);
+    expect((await listOutput(ada, { run, last_bytes: 16 * KB, page_size: 1_000 })).chunks).toEqual(before.chunks);
+    expect((await listOutput(ada, { run, last_bytes: 16 * KB, page_size: 5 })).chunks).toEqual(before.chunks.slice(-5));
     expect(await call(ada, 'get_output', { run })).toMatchObject({ run });
     const [first] = (await listOutput(ada, { run, page_size: 1 })).chunks;
     expect(first).toMatchObject({ sequence: 0, content: '1;' });

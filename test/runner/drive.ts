@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { vi } from 'vitest';
+import { inject, vi } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import type { Driver } from '../../src/runner/driver.ts';
 import type { OpenPlace } from '../../src/runner/place.ts';
@@ -52,6 +52,7 @@ export async function drive(ctx: Context, { driver, port = (same) => same, token
     agent: { name: 'heron', type: 'claude', driver: 'claude', host_machine: 'box' },
     token,
     log: ctx.log,
+    spoolDir: inject('scratch'),
     everyMs,
     graceMs: GRACE_MS,
     ...(askSeconds !== undefined && { askSeconds }),

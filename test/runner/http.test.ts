@@ -111,7 +111,7 @@ describe('a runner over HTTP', () => {
       at: new Date().toISOString(),
     }));
 
-    expect(await port.output({ run: run.id, lock_token }, chunks)).toMatchObject({ next_seq: 16 });
+    expect(await port.output({ run: run.id, lock_token }, { chunks })).toMatchObject({ next_seq: 16 });
   });
 
   test('says what to do when nothing answers, and when the server is no Cairn or an older one', async ({ server }) => {

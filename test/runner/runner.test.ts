@@ -53,7 +53,7 @@ describe.for(['the database', 'HTTP'] as const)('a runner of Claude Code over %s
     expect(second).toMatchObject({ status: 'completed' });
     const said = printed.join('');
     expect(said).toMatch(/reads: Operator command [\da-f-]+, from test:\n\nuse 7/);
-    expect(said).toMatch(/reads: From agent bob \(command [\da-f-]+\):\n\nmore/);
+    expect(said).toMatch(/reads: From agent bob \(command [\da-f-]+\):\n\n> more/);
     expect(said.match(/begun with heron/g)).toHaveLength(1);
     expect(await verify(as('ada'))).toMatchObject({ ok: true });
   });
@@ -163,7 +163,7 @@ describe('a runner of a program', () => {
 
     expect(command).toMatchObject({
       status: 'completed',
-      runs: [{ result: expect.stringMatching(/^reads: .+\nHello. ä€😀\ndid$/) }],
+      runs: [{ result: expect.stringMatching(/^reads: .+\n> Hello. ä€😀\ndid$/) }],
     });
     expect(printed.join('')).toContain('Hello. ä€😀\n');
     const { id } = command.runs[0] as unknown as { id: string };

@@ -88,12 +88,22 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
       },
     ],
     claim_run: [{ agent, token, holding: [run.id] }],
-    add_output: [{ ...held, chunks: pieces(['x']).map((piece) => ({ ...piece, ansi: false })) }],
+    add_output: [
+      {
+        ...held,
+        chunks: pieces(['x'], { from: 1 }).map((piece) => ({ ...piece, ansi: false })),
+        left_out: { below: 1, bytes: 1 },
+      },
+    ],
     get_agent: [{ agent }],
     get_control: [{ agent, held: [held] }],
-    list_output: [{ run: run.id, attempt: 1, after_sequence: 0 }],
+    list_output: [
+      { run: run.id, attempt: 1, after_sequence: 0 },
+      { run: run.id, last_bytes: 16_384 },
+    ],
     register_agent: [{ agent: { name: 'egret', type: 'claude', driver: 'pipe', host_machine: 'x', config: { a: 1 } } }],
     report_run: [{ ...held, events: [{ type: 'run.delivered', data: { path: 'x' } }] }],
+    set_output_quota: [{ megabytes: 1 }],
     stop_agents: [{ reach: 'workspace', stopped: false, reason: 'x' }],
     get_approval: [{ approval: asked.id }],
     decide_approval: [{ approval: asked.id, decision: 'denied', answer: 'x', note: 'x' }],
@@ -153,7 +163,7 @@ test('no argument of any function that signed-in users may call is refused by Po
     }
     expect(raw).toEqual([]);
     const silent = (await callables(sql)).map(({ name }) => name).filter((name) => !answered.has(name));
-    // There is no table of records to ask yet.
-    expect(silent).toEqual(['import_records', 'read_records']);
+    // There is no table of records to ask yet, and nobody who signs in runs the server.
+    expect(silent).toEqual(['import_records', 'read_records', 'set_output_quota']);
   });
 });

@@ -8,14 +8,21 @@ let running = false;
 /**
  * Runs `cairn` within this process, one command at a time: a tenth of the cost of a process of its own, for the suites
  * that ask what a command does. How the program starts, is interrupted and ends is for `cairn`, and so are hooks, which
- * end their process.
+ * end their process. `isTyped`: a person sits at the terminal.
  */
-export async function cairnHere(args: string[], { input, cwd, env = {} }: Given = {}): Promise<Ran> {
+export async function cairnHere(
+  args: string[],
+  { input, cwd, env = {}, isTyped = false }: Given & { isTyped?: boolean } = {},
+): Promise<Ran> {
   if (running) throw new Error('One command at a time: run the others with `cairn`, as processes.');
   running = true;
   const [stdout, stderr] = [new Captured(), new Captured()];
   const restore = [
-    replaceStreams({ stdin: Readable.from(input === undefined ? [] : [Buffer.from(input)]), stdout, stderr }),
+    replaceStreams({
+      stdin: Object.assign(Readable.from(input === undefined ? [] : [Buffer.from(input)]), isTyped && { isTTY: true }),
+      stdout,
+      stderr,
+    }),
     replaceEnvironment(env),
     changeDirectory(cwd),
   ];

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Given, Ran } from './cairn.ts';
+import type { Ran } from './cairn.ts';
 import { cairnHere } from './cairn-here.ts';
 import { type Agent, connect } from './client.ts';
 import { seedDataDir } from './data-dir.ts';
@@ -14,7 +14,7 @@ export type PersonWorld = {
   repository: string;
   flags: string[];
   agent: Agent;
-  run(args: string[], given?: Given): Promise<Ran>;
+  run(args: string[], given?: Parameters<typeof cairnHere>[1]): Promise<Ran>;
   /** Runs a command and parses its JSON. */
   // biome-ignore lint/suspicious/noExplicitAny: each command answers with something else
   json(...args: string[]): Promise<any>;
@@ -31,7 +31,7 @@ export async function openPersonWorld(): Promise<PersonWorld> {
   const flags = ['--data-dir', join(home, 'data')];
   await seedDataDir(join(home, 'data'));
   const agent = await connect('v1 client', 'test', [...flags, '--agent', 'ada', '--toolsets', 'all']);
-  const run = (args: string[], given: Given = {}) => cairnHere([...flags, ...args], { cwd: repository, ...given });
+  const run: PersonWorld['run'] = (args, given = {}) => cairnHere([...flags, ...args], { cwd: repository, ...given });
   await run(['project', 'create', 'web', '--name', 'Web shop']);
   await run(['use', 'web']);
   return {

@@ -1,5 +1,11 @@
 import type { Context } from '../../src/context.ts';
-import { addOutput, listOutput, type OutputChunk, type OutputPage } from '../../src/services/output.ts';
+import {
+  addOutput,
+  listOutput,
+  type OutputChunk,
+  type OutputPage,
+  type SentOutput,
+} from '../../src/services/output.ts';
 import { type Beat, beatAgent, type Claimed, claimRun, registerAgent, reportRun } from '../../src/services/runner.ts';
 import { call } from './calls.ts';
 
@@ -46,7 +52,9 @@ export async function begunRun(ctx: Context, name = 'heron-1') {
   const runner = await runnerOf(ctx, name);
   await call(ctx, 'send_command', { to: [name], content: 'Fish.' });
   const { run, lock_token } = await claimed(runner);
-  return { runner, run: run.id, lock_token, add: (chunks: OutputChunk[]) => runner.add(run.id, lock_token, chunks) };
+  const add = (chunks: OutputChunk[], left_out?: unknown) =>
+    addOutput(ctx, { run: run.id, lock_token, chunks, left_out: left_out as SentOutput['left_out'] });
+  return { runner, run: run.id, lock_token, add };
 }
 
 /** Reads all that an attempt printed. */

@@ -4,10 +4,10 @@ import { DomainError } from '../../errors.ts';
 import type { Approval } from '../../events/approvals.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
 import { person } from '../../tools/person.ts';
-import { inAgentContext } from '../agents/reading.ts';
 import { eachPage, readPosition, untilLeft } from '../following.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
+import { requirePerson } from '../require-person.ts';
 import { shortId, wholeId } from '../short-id.ts';
 import { isTaskRef } from '../tasks/refs.ts';
 import { type JsonOption, printLine, printResult, styled } from '../terminal/output.ts';
@@ -52,12 +52,8 @@ export async function runDecide(
   given: string,
   { message, decision, answer, ...options }: DecideOptions & Decision,
 ): Promise<void> {
-  if (process.stdin.isTTY !== true) {
-    throw new DomainError('forbidden', 'An agent is answered from a terminal, by the person who sits there.', {
-      hint: 'Run the command yourself, without a pipe.',
-    });
-  }
-  const decided = await inAgentContext(config, async (ctx) =>
+  requirePerson(config);
+  const decided = await inLocalContext(config, async (ctx) =>
     perform(ctx, person.decide_approval, {
       approval: await approvalId(ctx, given),
       decision,

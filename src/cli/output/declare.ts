@@ -1,12 +1,15 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { command, examples, JSON_OPTION } from '../command.ts';
+import type { JsonOption } from '../terminal/output.ts';
 import type { OutputOptions } from './output.ts';
 
 export function addOutputCommand(program: Command): void {
   program
     .command('output <run>')
     .description('print what a run printed; a run is named by its id or the end of it, or by its agent')
-    .option('-f, --follow', 'go on until the run has ended')
+    .option('-f, --follow', 'go on until the run has ended, from its last 256 KB on')
+    .option('--all', 'with --follow, from the beginning')
+    .option('--tail', 'only the last 256 KB')
     .option('--attempt <number>', 'that attempt alone, not the latest', attempt)
     .option('--no-color', 'print without colours')
     .option(JSON_OPTION[0], 'print each piece as a line of JSON, as it was stored')
@@ -17,6 +20,16 @@ export function addOutputCommand(program: Command): void {
     .action(
       command(async (config, run: string, options: OutputOptions) =>
         (await import('./output.ts')).runOutput(config, run, options),
+      ),
+    );
+  program
+    .command('output-quota <megabytes>')
+    .description('set how much output a workspace keeps of a day; only where the server runs')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn output-quota 5000'))
+    .action(
+      command(async (config, megabytes: string, options: JsonOption) =>
+        (await import('./quota.ts')).runOutputQuota(config, megabytes, options),
       ),
     );
 }

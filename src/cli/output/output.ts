@@ -1,26 +1,29 @@
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { DomainError, domainErrorFrom } from '../../errors.ts';
+import { hintsFor } from '../../events/hints.ts';
 import { isId } from '../../events/ids.ts';
 import { PrintedText } from '../../printed.ts';
 import type { OutputPage } from '../../services/output.ts';
 import { onStopSignal } from '../../stop-signals.ts';
 import { escaped } from '../../text.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
+import { leftOutBetween, leftOutText } from '../../tools/output-text.ts';
 import { person } from '../../tools/person.ts';
 import { amount } from '../../tools/render.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import type { JsonOption } from '../terminal/output.ts';
 
-const POLL_MS = 300;
+// Where hints arrive, one may be missed; where none do, this is how soon something is shown.
+const POLL_MS = Object.freeze({ hearing: 2_000, deaf: 300 });
+const LAST_BYTES = 262_144;
 const PAGE_SIZE = 1_000;
 const RUNS_MAX = 1_000;
 
 type Leaving = Context & Required<Pick<Context, 'signal'>>;
-export type OutputOptions = JsonOption & { follow?: true; attempt?: number; color: boolean };
+export type OutputOptions = JsonOption & { follow?: true; tail?: true; all?: true; attempt?: number; color: boolean };
 
 /** `cairn output RUN`: prints what a run printed, and with `--follow` what it prints until it ends. */
 export async function runOutput(config: Config, given: string, options: OutputOptions): Promise<void> {
@@ -43,31 +46,56 @@ export async function runOutput(config: Config, given: string, options: OutputOp
 async function printRun(ctx: Leaving, run: string, options: OutputOptions): Promise<void> {
   const signal = ctx.signal();
   const printer = options.json ? jsonPrinter(signal) : textPrinter(options, signal);
+  const hints = hintsFor(
+    ctx.db,
+    [
+      { topic: 'output', of: run },
+      { topic: 'events', of: ctx.actor.tenant_id },
+    ],
+    signal,
+  );
+  try {
+    await printPages(ctx, run, { options, printer, hints });
+  } finally {
+    hints.stop();
+  }
+  await printer.end();
+}
+
+type Printing = {
+  options: OutputOptions;
+  printer: ReturnType<typeof textPrinter | typeof jsonPrinter>;
+  hints: ReturnType<typeof hintsFor>;
+};
+
+async function printPages(ctx: Leaving, run: string, { options, printer, hints }: Printing): Promise<void> {
+  const signal = ctx.signal();
   let { attempt } = options;
   let after: number | undefined;
+  let last_bytes = (options.follow && !options.all) || options.tail ? LAST_BYTES : undefined;
   while (!signal.aborted) {
-    const page = await perform(ctx, person.list_output, { run, attempt, after_sequence: after, page_size: PAGE_SIZE });
+    const from = { run, attempt, after_sequence: after, last_bytes };
+    const page = await perform(ctx, person.list_output, { ...from, page_size: PAGE_SIZE });
+    const first = page.chunks[0]?.sequence ?? 0;
+    if (last_bytes !== undefined && first > 0) {
+      await printer.remark(`Earlier output is not shown: all of it with ${options.follow ? '--all' : 'no --tail'}.`);
+      after = first - 1;
+    }
+    last_bytes = undefined;
     const { chunks, attempts, ended, next_sequence, ...about } = page;
     if (about.attempt > 0) attempt = about.attempt;
     await printer.print(page, after ?? -1);
     after = chunks.at(-1)?.sequence ?? after;
     if (next_sequence !== undefined) continue;
+    if (ended || !options.follow) await printer.leaveOut(page, after ?? -1, Number.POSITIVE_INFINITY);
     if (ended && options.attempt === undefined && attempt !== undefined && attempt < attempts) {
       [attempt, after] = [attempt + 1, undefined];
-      await printer.end(`Attempt ${attempt}.`);
+      await printer.remark(`Attempt ${attempt}.`);
       continue;
     }
-    if (ended || !options.follow) {
-      const { dropped_bytes: dropped } = about;
-      await printer.end(
-        dropped && `${amount(dropped, 'byte')} more were printed: beyond 50 MB of a run nothing is kept.`,
-      );
-      return;
-    }
-    // Ended by the signal, it is asked no more.
-    await sleep(POLL_MS, undefined, { signal }).catch(() => {});
+    if (ended || !options.follow) return;
+    await hints.next(hints.hears() ? POLL_MS.hearing : POLL_MS.deaf);
   }
-  await printer.end();
 }
 
 /** Prints what a terminal may show, and remarks on standard error, so that a file has the output alone. */
@@ -78,32 +106,49 @@ function textPrinter({ color }: OutputOptions, signal: AbortSignal) {
     await show(printed.end({ line: true }));
     process.stderr.write(`! ${text}\n`);
   }
+  async function leaveOut({ left_out }: Pick<OutputPage, 'left_out'>, after: number, below: number): Promise<void> {
+    const found = leftOutBetween(left_out, { after, below });
+    const missing = below - after - 1;
+    if (found !== undefined) await remark(leftOutText(found));
+    else if (missing > 0 && Number.isFinite(missing))
+      await remark(`${amount(missing, 'piece')} of the output ${missing === 1 ? 'is' : 'are'} missing here.`);
+  }
   return {
-    async print({ chunks }: Pick<OutputPage, 'chunks'>, after: number): Promise<void> {
+    async print(page: Pick<OutputPage, 'chunks' | 'left_out'>, after: number): Promise<void> {
       let last = after;
-      for (const { sequence, content } of chunks) {
-        const missing = sequence - last - 1;
-        if (missing > 0)
-          await remark(`${amount(missing, 'piece')} of the output ${missing === 1 ? 'is' : 'are'} missing here.`);
+      for (const { sequence, content } of page.chunks) {
+        await leaveOut(page, last, sequence);
         await show(printed.add(content));
         last = sequence;
       }
     },
-    async end(text?: string | 0): Promise<void> {
-      if (text) await remark(text);
-      else await show(printed.end());
-    },
+    leaveOut,
+    remark,
+    end: () => show(printed.end()),
   };
 }
 
 function jsonPrinter(signal: AbortSignal) {
+  const show = (line: object) => write(`${spelledOut(JSON.stringify(line))}\n`, signal);
+  async function leaveOut({ run, attempt, left_out }: OutputPage, after: number, below: number): Promise<void> {
+    const found = leftOutBetween(left_out, { after, below });
+    if (found !== undefined) await show({ run, attempt, left_out: found });
+  }
   return {
-    async print({ run, attempt, chunks }: OutputPage): Promise<void> {
-      for (const chunk of chunks) await write(`${spelledOut(JSON.stringify({ run, attempt, ...chunk }))}\n`, signal);
+    async print(page: OutputPage, after: number): Promise<void> {
+      const { run, attempt, chunks } = page;
+      let last = after;
+      for (const chunk of chunks) {
+        await leaveOut(page, last, chunk.sequence);
+        await show({ run, attempt, ...chunk });
+        last = chunk.sequence;
+      }
     },
-    async end(text?: string | 0): Promise<void> {
-      if (text) process.stderr.write(`! ${text}\n`);
+    leaveOut,
+    async remark(text: string): Promise<void> {
+      process.stderr.write(`! ${text}\n`);
     },
+    async end(): Promise<void> {},
   };
 }
 

@@ -7,7 +7,7 @@ import type { DriverName } from '../../runner/driver-names.ts';
 import { DRIVERS, driverOf } from '../../runner/drivers/catalog.ts';
 import { endLeftovers } from '../../runner/leftovers.ts';
 import { GRACE_MS, type Notice, Runner } from '../../runner/runner.ts';
-import { countRunners, StateFile } from '../../runner/state-file.ts';
+import { countRunners, runnersFolder, StateFile } from '../../runner/state-file.ts';
 import { heedNoStopSignal, onStopSignal } from '../../stop-signals.ts';
 import { clean, cleanLine } from '../../text.ts';
 import { type JsonOption, printLine } from '../terminal/output.ts';
@@ -99,6 +99,7 @@ async function runnerOf({ config, words, options, opened, log, name, type, token
     },
     token,
     log,
+    spoolDir: runnersFolder(config.dataDir),
     askSeconds: options.answerWithin,
     tell(notice) {
       void state.write(runner.token, runner.pids());

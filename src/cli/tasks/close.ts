@@ -5,6 +5,7 @@ import { person } from '../../tools/person.ts';
 import { tasks as taskTools } from '../../tools/tasks.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
+import { requirePerson } from '../require-person.ts';
 import { askLine, canAsk } from '../terminal/ask.ts';
 import { type JsonOption, styled } from '../terminal/output.ts';
 import { afterChange } from './changed.ts';
@@ -28,6 +29,7 @@ export async function runClose(config: Config, given: string[], options: CloseOp
       {
         async act(ref) {
           const task = await perform(ctx, taskTools.commands.get_task, { task: ref, timeline_size: 0 });
+          if (task.reviewer !== undefined) requirePerson(config);
           const command = task.status === 'pending' ? person.complete_unheld_task : person.complete_task;
           return perform(ctx, command, { task: task.ref, summary, evidence: await evidenceFor(task, options) });
         },

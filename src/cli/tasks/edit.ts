@@ -7,6 +7,7 @@ import { person } from '../../tools/person.ts';
 import { tasks as taskTools } from '../../tools/tasks.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
+import { requirePerson } from '../require-person.ts';
 import { canAsk } from '../terminal/ask.ts';
 import { writeInEditor } from '../terminal/editor.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
@@ -39,6 +40,7 @@ export type EditOptions = JsonOption & {
 
 /** `cairn edit REF`: changes a task, by options or as a whole in an editor. */
 export async function runEdit(config: Config, given: string, options: EditOptions): Promise<void> {
+  if (options.reviewer !== undefined) requirePerson(config);
   const changed = await inLocalContext(config, async (ctx) => {
     const ref = await taskRef(ctx, given);
     return again(replacesText(options) ? 1 : TRIES_MAX, () => edit(ctx, ref, options));

@@ -48,8 +48,8 @@ export class RunnerEndpoint {
         return port(agent).claim(token, holding);
       },
       output({ port, body }) {
-        const { chunks, ...held } = given(AddOutput, body);
-        return port('').output(held, chunks);
+        const { run, lock_token, ...sent } = given(AddOutput, body);
+        return port('').output({ run, lock_token }, sent);
       },
       settle({ port, body }) {
         const { events, ...held } = given(ReportRun, body);

@@ -69,7 +69,11 @@ const STORIES: Partial<Record<ClientName, (story: Story) => Promise<string>>> = 
     // What the sub-agent said may join the turn once more.
     while (!agent.last.all.includes('And the page.')) await agent.say('It has looked.');
     const ended = await driven.until(run, hasEnded);
-    expect('and ends after it, with what its agent said then', ended.result?.trim() === 'It has looked.', ended);
+    expect(
+      'and ends after it, with what its agent said then',
+      ended.result?.includes('It has looked.') === true,
+      ended,
+    );
     return shown;
   },
 };

@@ -103,6 +103,7 @@ const FOR_ADMINS: FunctionName[] = [
   'import_records',
   'redact_event',
   'replay_events',
+  'set_output_quota',
 ];
 
 function minimalArgs(fn: FunctionName): Record<string, unknown> {
@@ -126,6 +127,7 @@ function minimalArgs(fn: FunctionName): Record<string, unknown> {
     read_records: { table_name: 'herons', starts_at: '2026-01-01T00:00:00Z' },
     redact_event: { event: '1', reason: 'x' },
     search: { query: 'pelican' },
+    set_output_quota: { megabytes: 1 },
     suggest_refs: { kind: 'task' },
   };
   return { ...args[fn] };

@@ -1,0 +1,16 @@
+import process from 'node:process';
+import { type Config, thisHost } from '../config.ts';
+import { DomainError } from '../errors.ts';
+import { shellAgent } from './agents/shell-agent.ts';
+
+/**
+ * Refuses what only a person decides where an agent may be the one who types: in an agent's shell, and without a
+ * terminal. Raises forbidden.
+ */
+export function requirePerson(config: Pick<Config, 'agent'>): void {
+  const { env } = thisHost();
+  if (shellAgent(config, env) === undefined && process.stdin.isTTY === true) return;
+  throw new DomainError('forbidden', 'This is decided by a person at a terminal, not by an agent.', {
+    hint: 'Run the command yourself, in a terminal of your own and without a pipe.',
+  });
+}
