@@ -11,6 +11,7 @@ export const AGENTS = Object.freeze([
   ...refusals('core', 'test/core/agent-refusals.test.ts', [
     { within: 'app.check_form', find: '%s must be %s.', name: 'is spoken for by the runner of its owner alone' },
     { within: 'app.check_owner', find: '%s is another person', name: 'is cancelled by its sender and administrators' },
+    { within: 'app.check_takes_back', find: 'A person lets agents go on', name: 'are stopped by every member' },
     { within: 'app.guard_agent', find: 'The agent %s is retired.', name: 'that is retired does nothing more' },
     { within: 'app.guard_agent', find: 'An agent cannot be called %s.', name: 'keeps others from it' },
     { within: 'app.guard_agent', find: 'There is another agent %s', name: 'keeps others from it' },
@@ -49,12 +50,15 @@ export const AGENTS = Object.freeze([
     { within: 'app.guard_approval', find: 'A review is asked for by submitting', name: 'is asked for by submitting' },
     { within: 'app.guard_approval', find: 'ttl_seconds is missing', name: 'is asked for by submitting' },
     { within: 'app.check_reviewer', find: 'Whoever did the work', name: 'is checked by nobody else' },
-    { within: 'app.check_reviewer', find: '"%s" is answered by %s.', name: 'is checked by nobody else' },
+    { within: 'app.check_reviewer', find: '"%s" is answered by %s%s.', name: 'is checked by nobody else' },
     { within: 'app.check_reviewer', find: 'Say what is to be changed', name: 'goes back with words' },
     { within: 'app.guard_task', find: 'A person says who checks a task', name: 'keeps who checks it from an agent' },
   ]),
   ...refusals('core', 'test/core/run-artifacts.test.ts', [
     { within: 'app.guard_artifact', find: 'An artifact belongs to a task, or', name: 'is of a run of one' },
+  ]),
+  ...refusals('core', 'test/core/projects.test.ts', [
+    { within: 'app.check_at_rest', find: 'Runs go on in %s: %s.', name: 'is refused while runs of it go on' },
   ]),
   ...refusals('core', 'test/core/callers.test.ts', [
     { within: 'app.lock_caller', find: 'An agent takes its own commands alone.', name: 'speaks for itself alone' },

@@ -67,7 +67,7 @@ export const CORE = Object.freeze([
       name: 'is refused an unknown project, with not_found',
     },
     {
-      within: 'app.guard_project',
+      within: 'app.check_at_rest',
       find: 'Agents are working in %s.',
       name: 'is refused the archiving of a project at work, with lock_held',
     },

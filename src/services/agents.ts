@@ -23,7 +23,7 @@ export const StopAgents = z.strictObject({
     .enum(['workspace', 'installation'])
     .default('workspace')
     .describe('All agents of the workspace, or of the whole server (only for whoever runs it).'),
-  stopped: z.boolean().default(true).describe('false lets them go on.'),
+  stopped: z.boolean().default(true).describe('false lets them go on, which only a person does.'),
   reason: StopReason.optional(),
 });
 

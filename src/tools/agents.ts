@@ -222,7 +222,8 @@ export const agents = toolset(
     },
     change_agent: {
       title: 'Change an agent',
-      description: 'Stop one agent (what it runs is interrupted, its queue waits), let it go on, rename or retire it.',
+      description:
+        'Stop one agent (what it runs is interrupted, its queue waits), rename or retire it. Only a person lets it go on.',
       effect: 'destructive',
       scope: SEND,
       input: ChangeAgent,

@@ -288,7 +288,10 @@ begin
   event.project_id := v_project.id;
   event.payload := event.payload - 'project';%5$s
   event.version := app.next_version(v_row.version, expect, '%1$s');
-  perform app.refuse_archived(v_project);%6$s
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;%6$s
   v_row := app.evolve_%1$s(v_row, event);
   insert into public.%2$I select v_row.*
     on conflict (tenant_id, id) do update set (%7$s)

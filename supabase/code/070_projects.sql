@@ -276,6 +276,40 @@ create or replace function app.out_of_scope(scope jsonb, files text[]) returns t
     else nullif(files, '{}') end
 $$;
 
+-- Refuses to archive a project in which agents work. Locks what waits in queues, so that nobody starts it meanwhile.
+create or replace function app.check_at_rest(project public.projects, at timestamptz)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_active text;
+begin
+  -- First the commands, as everywhere.
+  perform from public.commands c
+    where c.tenant_id = project.tenant_id and c.id in (
+      select r.command_id from public.agent_runs r
+      where r.tenant_id = project.tenant_id and r.project_id = project.id and r.ended_at is null)
+    order by c.id for no key update;
+  perform from public.agent_runs r
+    where r.tenant_id = project.tenant_id and r.project_id = project.id and r.ended_at is null
+    order by r.id for no key update;
+  select string_agg(format('%s (%s)', a.agent_name, a.id), ', ' order by a.id) into v_active from (
+    select r.id, r.agent_name from public.agent_runs r
+    where r.tenant_id = project.tenant_id and r.project_id = project.id and app.is_active(r)
+    order by r.id limit 5) a;
+  if v_active is not null then
+    perform app.fail('lock_held', format('Runs go on in %s: %s.', project.slug, v_active), null,
+      'Interrupt them (interrupt_run, cairn runs interrupt ID), or retire an agent whose runner is gone.');
+  elsif exists (select from public.leases l
+      where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
+        and l.expires_at > at) then
+    perform app.fail('lock_held', format('Agents are working in %s.', project.slug), null,
+      'list_tasks with status in_progress shows who; archive when they have released their tasks.');
+  end if;
+end
+$$;
+
 -- Guards decide whether an event may happen now. They run under the stream's lock, before anything is recorded, and
 -- are skipped when the read model is rebuilt.
 create or replace function app.guard_project(project public.projects, event public.events)
@@ -306,11 +340,8 @@ begin
       'Call unarchive_project first.');
   elsif project.archived_at is null and event.event_type = 'project.unarchived' then
     perform app.fail('illegal_transition', format('The project %s is not archived.', project.slug));
-  elsif event.event_type = 'project.archived' and exists (select from public.leases l
-      where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
-        and l.expires_at > event.created_at) then
-    perform app.fail('lock_held', format('Agents are working in %s.', project.slug), null,
-      'list_tasks with status in_progress shows who; archive when they have released their tasks.');
+  elsif event.event_type = 'project.archived' then
+    perform app.check_at_rest(project, event.created_at);
   end if;
   if event.payload ? 'rules' then
     perform app.check_rules(event.payload -> 'rules');

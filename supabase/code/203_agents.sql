@@ -14,6 +14,11 @@ begin
 end
 $$;
 
+-- Tells whether an agent's hooks or tools speak for it, without a runner.
+create or replace function app.has_no_runner(agent public.agents) returns boolean language sql immutable as $$
+  select agent.driver in ('hook', 'pull')
+$$;
+
 -- How long an agent is believed to be there after its last beat: a runner beats every ten seconds.
 create or replace function app.get_beat_patience() returns interval language sql immutable
   return interval '30 seconds';
@@ -55,6 +60,21 @@ begin
 end
 $$;
 
+-- Refuses to take a stop back to whoever is no person: an agent, or a token of one project.
+create or replace function app.check_takes_back(actor app.actor)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not app.is_person(actor) then
+    perform app.fail('forbidden', 'A person lets agents go on, not an agent.', null,
+      'Ask the person to run cairn go-on in a terminal of their own.');
+  end if;
+end
+$$;
+
 create or replace function app.guard_agent(agent public.agents, event public.events, actor app.actor)
   returns void
   language plpgsql
@@ -69,6 +89,9 @@ begin
       'Its runner registers a new one under the same name.');
   elsif event.event_type in ('agent.renamed', 'agent.configured', 'agent.resumed', 'agent.retired') then
     perform app.check_owner(agent.user_id, actor, format('The agent %s', agent.name));
+  end if;
+  if event.event_type = 'agent.resumed' then
+    perform app.check_takes_back(actor);
   end if;
   if app.as_uuid(v_name) is not null or lower(v_name) in ('all', 'system') or v_name ~ ':' then
     perform app.fail('invalid_input', format('An agent cannot be called %s.', v_name),
@@ -141,7 +164,7 @@ create or replace function app.agent_state(agent public.agents, at timestamptz) 
     when agent.retired_at is not null then 'retired'
     when agent.seen_at is null then 'connecting'
     when agent.disconnected_at >= agent.seen_at then 'offline'
-    when agent.driver in ('hook', 'pull')
+    when app.has_no_runner(agent)
       then case when agent.seen_at < at - interval '15 minutes' then 'offline' else 'online' end
     when agent.seen_at < at - app.get_beat_patience() then 'lost'
     else coalesce(agent.status, 'online') end
@@ -193,7 +216,7 @@ begin
       select jsonb_agg(app.run_brief(r, agent, v_now) order by r.started_at)
       from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
-        and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')),
+        and app.is_active(r)),
     'queued', (
       select count(*)
       from (

@@ -2,7 +2,8 @@
 -- status follows from its runs.
 
 -- Finds the agents that a command is for: names, ids, `type:claude`, or `all`. Those of a type, or all, are those that
--- take it; one that is named is refused if it does not. Raises not_found, forbidden.
+-- take it, without the sessions that are over; one that is named is refused if it does not. Raises not_found,
+-- forbidden.
 create or replace function app.find_targets(targets text[], project public.projects, actor app.actor)
   returns uuid[]
   language plpgsql
@@ -23,6 +24,7 @@ begin
           and (lower(v_target) = 'all' or a.type = lower(substring(v_target from 6)))
           and app.takes_commands_of(a, actor.user_id)
           and (a.project_id is null or a.project_id = project.id)
+          and not (app.has_no_runner(a) and app.agent_state(a, app.now()) = 'offline')
         order by a.created_at, a.id limit 101);
       continue;
     end if;
@@ -275,8 +277,17 @@ begin
 end
 $$;
 
+-- Requests the end of runs that are open when their agent or their project goes.
+create or replace function app.end_left_run(run public.agent_runs, why text) returns jsonb language sql immutable as $$
+  select jsonb_build_object('stream', 'run:' || run.id, 'verb', true, 'type', 'run.finished',
+    'data', jsonb_build_object('error', why) || case when run.status in ('pending', 'queued')
+      then '{"status": "cancelled", "end_reason": "cancelled"}'::jsonb
+      else '{"status": "failed", "end_reason": "lost"}' end)
+$$;
+
 -- Lists what follows from an event for commands and runs: a command sent queues a run for each target; a cancelled one
--- ends those that wait and interrupts those that run; the last run to end ends its command.
+-- ends those that wait and interrupts those that run; one that was to be interrupted does not go back to the queue; the
+-- last run to end ends its command.
 create or replace function app.follow_commands(event public.events)
   returns jsonb[]
   language plpgsql
@@ -285,8 +296,8 @@ create or replace function app.follow_commands(event public.events)
 as $$
 begin
   -- Most events are none of these, and whoever begins the expression below begins its four queries.
-  if event.event_type not in (
-    'command.sent', 'command.cancelled', 'agent.retired', 'run.claimed', 'run.finished') then
+  if event.event_type not in ('command.sent', 'command.cancelled', 'agent.retired', 'project.archived',
+      'run.claimed', 'run.requeued', 'run.finished') then
     return '{}';
   end if;
   return case event.event_type
@@ -310,18 +321,23 @@ begin
         and event.causation_id is null
       order by r.id)
     when 'agent.retired' then array(
-      select jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished',
-        'data', '{"error": "Its agent was retired."}'::jsonb || case when r.status in ('pending', 'queued')
-          then '{"status": "cancelled", "end_reason": "cancelled"}'::jsonb
-          else '{"status": "failed", "end_reason": "lost"}' end)
-      from public.agent_runs r
+      select app.end_left_run(r, 'Its agent was retired.') from public.agent_runs r
       where r.tenant_id = event.tenant_id and r.agent_id = app.stream_id(event.stream) and r.ended_at is null
+      order by r.id limit 500)
+    when 'project.archived' then array(
+      select app.end_left_run(r, 'Its project was archived.') from public.agent_runs r
+      where r.tenant_id = event.tenant_id and r.project_id = event.project_id and r.ended_at is null
       order by r.id limit 500)
     when 'run.claimed' then array(
       select jsonb_build_object('stream', 'command:' || c.id, 'type', 'command.started')
       from public.agent_runs r
       join public.commands c on c.tenant_id = r.tenant_id and c.id = r.command_id
       where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream) and c.status in ('pending', 'queued'))
+    when 'run.requeued' then array(
+      select jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished',
+        'data', app.interrupted_end(r))
+      from public.agent_runs r
+      where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream) and r.interrupt_requested)
     when 'run.finished' then app.end_of_command(event) end;
 end
 $$;

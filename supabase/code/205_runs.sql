@@ -99,6 +99,12 @@ begin
 end
 $$;
 
+-- How a run ends that was to be interrupted, whoever ends it.
+create or replace function app.interrupted_end(run public.agent_runs) returns jsonb language sql immutable as $$
+  select jsonb_build_object('status', 'cancelled', 'end_reason', 'interrupted',
+    'error', coalesce(run.interrupt_reason, 'It was interrupted.'))
+$$;
+
 -- Finds the lease of a run: with a task it is the task's, and its own only after the task has been given back.
 create or replace function app.run_lease(run public.agent_runs)
   returns public.leases
@@ -111,6 +117,43 @@ as $$
     and (l.kind, l.id) in (('run', run.id), ('task', run.task_id))
     and l.token = run.lock_token
   order by l.expires_at desc limit 1
+$$;
+
+-- Lists what follows from the end of a run, or its way back to the queue, for its task: if the claim of the run still
+-- holds it, it is free. Locks the task, so that it is no other's claim that ends.
+create or replace function app.follow_runs(event public.events)
+  returns jsonb[]
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_run public.agent_runs;
+  v_token bigint;
+begin
+  if event.event_type not in ('run.finished', 'run.requeued') then
+    return '{}';
+  end if;
+  select * into v_run from public.agent_runs r
+    where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream);
+  if v_run.task_id is null or v_run.attempt = 0 then
+    return '{}';
+  end if;
+  -- One that went back to the queue has no token any more.
+  v_token := coalesce(v_run.lock_token, (
+    select (e.payload ->> 'lock_token')::bigint from public.events e
+    where e.tenant_id = event.tenant_id and e.stream = event.stream and e.event_type = 'run.claimed'
+    order by e.version desc limit 1));
+  perform from public.tasks t
+    where t.tenant_id = event.tenant_id and t.id = v_run.task_id for no key update;
+  return array(
+    select jsonb_build_object('stream', 'task:' || t.id, 'type', 'task.released', 'data', jsonb_build_object(
+      'outcome', 'paused', 'reason', left(format('The run of %s %s%s', v_run.agent_name,
+        case when v_run.ended_at is null then 'went back to the queue' else 'ended as ' || v_run.end_reason end,
+        coalesce(': ' || v_run.error, '.')), 4000)))
+    from public.tasks t
+    where t.tenant_id = event.tenant_id and t.id = v_run.task_id and t.status = 'in_progress'
+      and t.lock_token = v_token);
+end
 $$;
 
 -- Says why nothing of an agent starts now, or null.
@@ -196,6 +239,29 @@ create or replace function app.effective_mode(agent public.agents, mode text) re
     else 'turn' end
 $$;
 
+-- Says why a claim of a task would be refused, or null: the rule of its guard, asked before.
+create or replace function app.task_hold(task public.tasks, rules jsonb)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_missing text[];
+begin
+  if not app.is_claimable(task, app.lease_expires_at(task)) then
+    return format('task %s %s', task.ref, case
+      when task.status = 'in_progress' then 'is held by ' || task.locked_by
+      when task.status = 'pending' then 'waits for other tasks'
+      else 'is ' || task.status end);
+  elsif rules ? 'gates' then
+    v_missing := app.unmet_gates(task, rules, 'claim', null);
+  end if;
+  return case when cardinality(v_missing) > 0
+    then format('task %s needs %s', task.ref, array_to_string(v_missing, '; ')) end;
+end
+$$;
+
 -- Says why a run of the queue does not start, whoever its agent is, or null.
 create or replace function app.run_hold(run public.agent_runs, agent public.agents, at timestamptz)
   returns text
@@ -204,23 +270,22 @@ create or replace function app.run_hold(run public.agent_runs, agent public.agen
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_task public.tasks;
+  v_project public.projects;
 begin
   if run.expires_at <= at then
     return 'it has expired';
   elsif not app.takes_commands_of(agent, run.user_id) then
     return format('%s takes commands of its owner alone', agent.name);
-  elsif run.task_id is null then
+  elsif run.project_id is null then
     return null;
   end if;
-  select * into v_task from public.tasks t where t.tenant_id = run.tenant_id and t.id = run.task_id;
-  if app.is_claimable(v_task, app.lease_expires_at(v_task)) then
-    return null;
+  select * into v_project from public.projects p where p.tenant_id = run.tenant_id and p.id = run.project_id;
+  if v_project.archived_at is not null then
+    return format('the project %s is archived', v_project.slug);
   end if;
-  return format('task %s %s', v_task.ref, case
-    when v_task.status = 'in_progress' then 'is held by ' || v_task.locked_by
-    when v_task.status = 'pending' then 'waits for other tasks'
-    else 'is ' || v_task.status end);
+  return (
+    select app.task_hold(t, v_project.rules) from public.tasks t
+    where t.tenant_id = run.tenant_id and t.id = run.task_id);
 end
 $$;
 
@@ -424,8 +489,7 @@ begin
       cross join lateral (
         (
           select * from public.agent_runs x
-          where x.tenant_id = a.tenant_id and x.agent_id = a.id
-            and x.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
+          where x.tenant_id = a.tenant_id and x.agent_id = a.id and app.is_active(x)
           limit v_size)
         union all
         (

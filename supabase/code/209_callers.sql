@@ -1,9 +1,5 @@
 -- Agents without a runner: their hooks and their tools call in now and then, and take what waits.
 
-create or replace function app.has_no_runner(agent public.agents) returns boolean language sql immutable as $$
-  select agent.driver in ('hook', 'pull')
-$$;
-
 -- Finds or registers the agent that calls in, under its own name, and locks it. One that has hooks stays so when its
 -- tools ask. Raises forbidden, already_exists, lock_held while a runner drives it.
 create or replace function app.lock_caller(about jsonb, actor app.actor, at timestamptz)
@@ -102,8 +98,7 @@ begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished', 'data',
       case
-        when r.interrupt_requested then jsonb_build_object('status', 'cancelled', 'end_reason', 'interrupted',
-          'error', coalesce(r.interrupt_reason, 'It was interrupted.'))
+        when r.interrupt_requested then app.interrupted_end(r)
         when v_stop is not null then jsonb_build_object('status', 'cancelled', 'end_reason', 'emergency_stop',
           'error', 'Stopped: ' || v_stop)
         else turn end) order by r.id), '[]')
@@ -122,8 +117,7 @@ create or replace function app.held_by_caller(agent public.agents, any_of_them b
 as $$
   select r.*
   from public.agent_runs r
-  where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status in ('running', 'waiting_input',
-      'waiting_approval', 'paused')
+  where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and app.is_active(r)
     and (any_of_them or r.delivered_at is null and r.updated_at < at - interval '5 seconds')
   order by r.priority desc, r.created_at, r.id limit 1
 $$;

@@ -1,8 +1,16 @@
 -- Reviews: who checks a task before it counts as done. Its holder submits it, which opens an approval of kind `task`;
 -- the answer completes the task, or returns it with words.
 
--- Tells whether whoever acts may check what is asked of `asked_of`: an agent or a person of that name (codex: all its
--- sessions too), any person if it names nobody, and the workspace's owners and administrators always.
+-- Tells whether a member of a workspace is called so.
+create or replace function app.is_member_name(tenant_id uuid, name text) returns boolean language sql stable as $$
+  select exists (
+    select from public.memberships m
+    join public.users u on u.id = m.user_id
+    where m.tenant_id = is_member_name.tenant_id and lower(u.name) = lower(is_member_name.name))
+$$;
+
+-- Tells whether whoever acts may check what is asked of `asked_of`: a person of that name, without one an agent (codex:
+-- all its sessions too), any person if it names nobody, and the workspace's owners and administrators always.
 create or replace function app.may_review(event public.events, asked_of text)
   returns boolean
   language sql
@@ -11,10 +19,16 @@ as $$
   select case
     when event.actor ->> 'agent' is not null then lower(asked_of) in
       (lower(event.actor ->> 'agent'), lower(split_part(event.actor ->> 'agent', '#', 1)))
+      and not app.is_member_name(event.tenant_id, asked_of)
     else asked_of is null or lower(asked_of) = lower(app.actor_name(event)) or exists (
       select from public.users u
       left join public.memberships m on m.tenant_id = event.tenant_id and m.user_id = u.id
       where u.id = event.user_id and (lower(u.name) = lower(asked_of) or app.role_rank(m.role) >= 3)) end is true
+$$;
+
+-- The session of an agent, for which its workers act: codex#7f3a of codex#7f3a/docs.
+create or replace function app.session_name(agent text) returns text language sql immutable as $$
+  select lower(split_part(agent, '/', 1))
 $$;
 
 -- Refuses the answer to a review by another than the one it is asked of, by who did the work, and changes without
@@ -26,14 +40,15 @@ create or replace function app.check_reviewer(review public.approvals, event pub
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_asked_of constant text := case when review.asked_of is null then 'a person, not by an agent'
+  v_asked_of constant text := case when review.asked_of is null then 'a person'
     else app.quoted_name(review.asked_of) end;
 begin
-  if event.actor ->> 'agent' = review.asked_by then
+  if app.session_name(event.actor ->> 'agent') = app.session_name(review.asked_by) then
     perform app.fail('forbidden', 'Whoever did the work does not check it.', null,
       format('It waits for %s.', v_asked_of));
   elsif not app.may_review(event, review.asked_of) then
-    perform app.fail('forbidden', format('"%s" is answered by %s.', left(review.title, 200), v_asked_of), null,
+    perform app.fail('forbidden', format('"%s" is answered by %s%s.', left(review.title, 200), v_asked_of,
+        case when review.asked_of is null then ', not by an agent' end), null,
       'Leave it to them. A person may name another: cairn edit REF --reviewer NAME.');
   elsif event.payload ->> 'decision' = 'denied' and app.clean_name(event.payload ->> 'note', 2000) is null then
     perform app.fail('invalid_input', 'Say what is to be changed: the next holder reads it.',
@@ -53,7 +68,8 @@ as $$
     and a.status = 'pending'
 $$;
 
--- A command to the agent that did the work, if it takes commands of whoever wants changes: it goes on by itself.
+-- A command to the agent that did the work, if it takes commands of the person who wants changes: it goes on by itself.
+-- An agent that checks needs no leave to send commands, so it sends none: its words are found with the next claim.
 create or replace function app.ask_again(review public.approvals, task public.tasks, event public.events)
   returns jsonb[]
   language sql
@@ -64,7 +80,8 @@ as $$
       jsonb_build_object('to', jsonb_build_array(a.id), 'task', task.id, 'content', left(
         format('Changes are asked for on %s, which you submitted: %s', task.ref, event.payload ->> 'note'), 16000)))
     from public.agents a
-    where a.tenant_id = event.tenant_id and lower(a.name) = lower(review.asked_by) and a.retired_at is null
+    where event.actor ->> 'agent' is null
+      and a.tenant_id = event.tenant_id and lower(a.name) = lower(review.asked_by) and a.retired_at is null
       and app.takes_commands_of(a, event.user_id) and (a.project_id is null or a.project_id = event.project_id))
 $$;
 

@@ -23,6 +23,18 @@ as $$
     and agent.seen_at < worked_at - interval '1 minute', false)
 $$;
 
+-- The runs that an agent is believed to hold: none if it has vanished.
+create or replace function app.believed_held(agent public.agents, worked_at timestamptz, at timestamptz)
+  returns uuid[]
+  language sql
+  stable
+as $$
+  select array(
+    select r.id from public.agent_runs r
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.ended_at is null
+      and not app.has_vanished(agent, worked_at, at))
+$$;
+
 -- settle_runs() -> {settled}: ends or gives back the runs of runners that never came back, ends those whose commands
 -- expired in the queue, and what was asked and not answered; shows agents as offline that are. The job `runs` of each
 -- workspace that has agents. For the server's role.
@@ -50,14 +62,13 @@ begin
     where a.tenant_id = v_actor.tenant_id and exists (
       select from public.agent_runs r
       where r.tenant_id = a.tenant_id and r.agent_id = a.id and r.ended_at is null)
-    order by a.id limit 200
+      -- Those whose queue merely waits would keep the others from their turn.
+      and exists (select from app.overdue_runs(a, app.believed_held(a, v_worked_at, v_now), v_now))
+    order by a.seen_at, a.id limit 200
   loop
     select * into v_agent from public.agents a
       where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id for no key update;
-    v_events := app.settle_lost_runs(v_agent, case when app.has_vanished(v_agent, v_worked_at, v_now) then '{}'
-      else array(
-        select r.id from public.agent_runs r
-        where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.ended_at is null) end, v_now);
+    v_events := app.settle_lost_runs(v_agent, app.believed_held(v_agent, v_worked_at, v_now), v_now);
     if v_events <> '[]' then
       perform app.append_checked(v_events, v_actor);
       v_settled := v_settled + jsonb_array_length(v_events);

@@ -1870,7 +1870,10 @@ begin
   event.project_id := v_project.id;
   event.payload := event.payload - 'project';%5$s
   event.version := app.next_version(v_row.version, expect, '%1$s');
-  perform app.refuse_archived(v_project);%6$s
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;%6$s
   v_row := app.evolve_%1$s(v_row, event);
   insert into public.%2$I select v_row.*
     on conflict (tenant_id, id) do update set (%7$s)
@@ -3125,6 +3128,40 @@ create or replace function app.out_of_scope(scope jsonb, files text[]) returns t
     else nullif(files, '{}') end
 $$;
 
+-- Refuses to archive a project in which agents work. Locks what waits in queues, so that nobody starts it meanwhile.
+create or replace function app.check_at_rest(project public.projects, at timestamptz)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_active text;
+begin
+  -- First the commands, as everywhere.
+  perform from public.commands c
+    where c.tenant_id = project.tenant_id and c.id in (
+      select r.command_id from public.agent_runs r
+      where r.tenant_id = project.tenant_id and r.project_id = project.id and r.ended_at is null)
+    order by c.id for no key update;
+  perform from public.agent_runs r
+    where r.tenant_id = project.tenant_id and r.project_id = project.id and r.ended_at is null
+    order by r.id for no key update;
+  select string_agg(format('%s (%s)', a.agent_name, a.id), ', ' order by a.id) into v_active from (
+    select r.id, r.agent_name from public.agent_runs r
+    where r.tenant_id = project.tenant_id and r.project_id = project.id and app.is_active(r)
+    order by r.id limit 5) a;
+  if v_active is not null then
+    perform app.fail('lock_held', format('Runs go on in %s: %s.', project.slug, v_active), null,
+      'Interrupt them (interrupt_run, cairn runs interrupt ID), or retire an agent whose runner is gone.');
+  elsif exists (select from public.leases l
+      where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
+        and l.expires_at > at) then
+    perform app.fail('lock_held', format('Agents are working in %s.', project.slug), null,
+      'list_tasks with status in_progress shows who; archive when they have released their tasks.');
+  end if;
+end
+$$;
+
 -- Guards decide whether an event may happen now. They run under the stream's lock, before anything is recorded, and
 -- are skipped when the read model is rebuilt.
 create or replace function app.guard_project(project public.projects, event public.events)
@@ -3155,11 +3192,8 @@ begin
       'Call unarchive_project first.');
   elsif project.archived_at is null and event.event_type = 'project.unarchived' then
     perform app.fail('illegal_transition', format('The project %s is not archived.', project.slug));
-  elsif event.event_type = 'project.archived' and exists (select from public.leases l
-      where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
-        and l.expires_at > event.created_at) then
-    perform app.fail('lock_held', format('Agents are working in %s.', project.slug), null,
-      'list_tasks with status in_progress shows who; archive when they have released their tasks.');
+  elsif event.event_type = 'project.archived' then
+    perform app.check_at_rest(project, event.created_at);
   end if;
   if event.payload ? 'rules' then
     perform app.check_rules(event.payload -> 'rules');
@@ -4321,7 +4355,11 @@ begin
   task.blocked_by := null;
   task.completed_at := null;
   -- It waits for its review no longer.
-  task.last_outcome := nullif(task.last_outcome, 'submitted');
+  if task.last_outcome = 'submitted' then
+    task.last_outcome := null;
+    task.last_reason := null;
+    task.last_agent := null;
+  end if;
   return task;
 end
 $$;
@@ -4383,14 +4421,13 @@ create or replace function app.evolve_review(task public.tasks, event public.eve
   immutable
 as $$
 begin
+  task := app.unlock_task(task, case event.event_type when 'task.returned' then 'pending' else 'blocked' end);
   task.last_agent := app.actor_name(event);
   if event.event_type = 'task.returned' then
-    task := app.unlock_task(task, 'pending');
     task.last_outcome := 'changes_requested';
     task.last_reason := event.payload ->> 'reason';
     return task;
   end if;
-  task := app.unlock_task(task, 'blocked');
   task.blocked_reason := format('It was submitted, and waits for review by %s.',
     case when task.reviewer is null then 'a person' else app.quoted_name(task.reviewer) end);
   task.last_outcome := 'submitted';
@@ -6963,7 +7000,7 @@ create or replace function app.follow_ups(event public.events, triggers jsonb, d
 as $$
 declare
   v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event) || app.follow_commands(event)
-    || app.follow_approvals(event) || app.follow_reviews(event);
+    || app.follow_runs(event) || app.follow_approvals(event) || app.follow_reviews(event);
   v_task public.tasks;
   v_trigger jsonb;
   v_action jsonb;
@@ -7012,7 +7049,8 @@ begin
   return not exists (select from public.tasks t
     where t.tenant_id = is_settled.tenant_id and t.id = app.stream_id(request ->> 'stream')
       and t.status = case request ->> 'type'
-        when 'task.blocked' then 'pending' when 'task.warned' then 'in_progress' else 'blocked' end);
+        when 'task.blocked' then 'pending' when 'task.warned' then 'in_progress'
+        when 'task.released' then 'in_progress' else 'blocked' end);
 end
 $$;
 
@@ -7976,6 +8014,11 @@ begin
 end
 $$;
 
+-- Tells whether an agent's hooks or tools speak for it, without a runner.
+create or replace function app.has_no_runner(agent public.agents) returns boolean language sql immutable as $$
+  select agent.driver in ('hook', 'pull')
+$$;
+
 -- How long an agent is believed to be there after its last beat: a runner beats every ten seconds.
 create or replace function app.get_beat_patience() returns interval language sql immutable
   return interval '30 seconds';
@@ -8017,6 +8060,21 @@ begin
 end
 $$;
 
+-- Refuses to take a stop back to whoever is no person: an agent, or a token of one project.
+create or replace function app.check_takes_back(actor app.actor)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not app.is_person(actor) then
+    perform app.fail('forbidden', 'A person lets agents go on, not an agent.', null,
+      'Ask the person to run cairn go-on in a terminal of their own.');
+  end if;
+end
+$$;
+
 create or replace function app.guard_agent(agent public.agents, event public.events, actor app.actor)
   returns void
   language plpgsql
@@ -8031,6 +8089,9 @@ begin
       'Its runner registers a new one under the same name.');
   elsif event.event_type in ('agent.renamed', 'agent.configured', 'agent.resumed', 'agent.retired') then
     perform app.check_owner(agent.user_id, actor, format('The agent %s', agent.name));
+  end if;
+  if event.event_type = 'agent.resumed' then
+    perform app.check_takes_back(actor);
   end if;
   if app.as_uuid(v_name) is not null or lower(v_name) in ('all', 'system') or v_name ~ ':' then
     perform app.fail('invalid_input', format('An agent cannot be called %s.', v_name),
@@ -8103,7 +8164,7 @@ create or replace function app.agent_state(agent public.agents, at timestamptz) 
     when agent.retired_at is not null then 'retired'
     when agent.seen_at is null then 'connecting'
     when agent.disconnected_at >= agent.seen_at then 'offline'
-    when agent.driver in ('hook', 'pull')
+    when app.has_no_runner(agent)
       then case when agent.seen_at < at - interval '15 minutes' then 'offline' else 'online' end
     when agent.seen_at < at - app.get_beat_patience() then 'lost'
     else coalesce(agent.status, 'online') end
@@ -8155,7 +8216,7 @@ begin
       select jsonb_agg(app.run_brief(r, agent, v_now) order by r.started_at)
       from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
-        and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')),
+        and app.is_active(r)),
     'queued', (
       select count(*)
       from (
@@ -8218,7 +8279,8 @@ select app.define_category('agent', 'agents', searched => false, triggering => f
 -- status follows from its runs.
 
 -- Finds the agents that a command is for: names, ids, `type:claude`, or `all`. Those of a type, or all, are those that
--- take it; one that is named is refused if it does not. Raises not_found, forbidden.
+-- take it, without the sessions that are over; one that is named is refused if it does not. Raises not_found,
+-- forbidden.
 create or replace function app.find_targets(targets text[], project public.projects, actor app.actor)
   returns uuid[]
   language plpgsql
@@ -8239,6 +8301,7 @@ begin
           and (lower(v_target) = 'all' or a.type = lower(substring(v_target from 6)))
           and app.takes_commands_of(a, actor.user_id)
           and (a.project_id is null or a.project_id = project.id)
+          and not (app.has_no_runner(a) and app.agent_state(a, app.now()) = 'offline')
         order by a.created_at, a.id limit 101);
       continue;
     end if;
@@ -8491,8 +8554,17 @@ begin
 end
 $$;
 
+-- Requests the end of runs that are open when their agent or their project goes.
+create or replace function app.end_left_run(run public.agent_runs, why text) returns jsonb language sql immutable as $$
+  select jsonb_build_object('stream', 'run:' || run.id, 'verb', true, 'type', 'run.finished',
+    'data', jsonb_build_object('error', why) || case when run.status in ('pending', 'queued')
+      then '{"status": "cancelled", "end_reason": "cancelled"}'::jsonb
+      else '{"status": "failed", "end_reason": "lost"}' end)
+$$;
+
 -- Lists what follows from an event for commands and runs: a command sent queues a run for each target; a cancelled one
--- ends those that wait and interrupts those that run; the last run to end ends its command.
+-- ends those that wait and interrupts those that run; one that was to be interrupted does not go back to the queue; the
+-- last run to end ends its command.
 create or replace function app.follow_commands(event public.events)
   returns jsonb[]
   language plpgsql
@@ -8501,8 +8573,8 @@ create or replace function app.follow_commands(event public.events)
 as $$
 begin
   -- Most events are none of these, and whoever begins the expression below begins its four queries.
-  if event.event_type not in (
-    'command.sent', 'command.cancelled', 'agent.retired', 'run.claimed', 'run.finished') then
+  if event.event_type not in ('command.sent', 'command.cancelled', 'agent.retired', 'project.archived',
+      'run.claimed', 'run.requeued', 'run.finished') then
     return '{}';
   end if;
   return case event.event_type
@@ -8526,18 +8598,23 @@ begin
         and event.causation_id is null
       order by r.id)
     when 'agent.retired' then array(
-      select jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished',
-        'data', '{"error": "Its agent was retired."}'::jsonb || case when r.status in ('pending', 'queued')
-          then '{"status": "cancelled", "end_reason": "cancelled"}'::jsonb
-          else '{"status": "failed", "end_reason": "lost"}' end)
-      from public.agent_runs r
+      select app.end_left_run(r, 'Its agent was retired.') from public.agent_runs r
       where r.tenant_id = event.tenant_id and r.agent_id = app.stream_id(event.stream) and r.ended_at is null
+      order by r.id limit 500)
+    when 'project.archived' then array(
+      select app.end_left_run(r, 'Its project was archived.') from public.agent_runs r
+      where r.tenant_id = event.tenant_id and r.project_id = event.project_id and r.ended_at is null
       order by r.id limit 500)
     when 'run.claimed' then array(
       select jsonb_build_object('stream', 'command:' || c.id, 'type', 'command.started')
       from public.agent_runs r
       join public.commands c on c.tenant_id = r.tenant_id and c.id = r.command_id
       where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream) and c.status in ('pending', 'queued'))
+    when 'run.requeued' then array(
+      select jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished',
+        'data', app.interrupted_end(r))
+      from public.agent_runs r
+      where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream) and r.interrupt_requested)
     when 'run.finished' then app.end_of_command(event) end;
 end
 $$;
@@ -8748,6 +8825,12 @@ begin
 end
 $$;
 
+-- How a run ends that was to be interrupted, whoever ends it.
+create or replace function app.interrupted_end(run public.agent_runs) returns jsonb language sql immutable as $$
+  select jsonb_build_object('status', 'cancelled', 'end_reason', 'interrupted',
+    'error', coalesce(run.interrupt_reason, 'It was interrupted.'))
+$$;
+
 -- Finds the lease of a run: with a task it is the task's, and its own only after the task has been given back.
 create or replace function app.run_lease(run public.agent_runs)
   returns public.leases
@@ -8760,6 +8843,43 @@ as $$
     and (l.kind, l.id) in (('run', run.id), ('task', run.task_id))
     and l.token = run.lock_token
   order by l.expires_at desc limit 1
+$$;
+
+-- Lists what follows from the end of a run, or its way back to the queue, for its task: if the claim of the run still
+-- holds it, it is free. Locks the task, so that it is no other's claim that ends.
+create or replace function app.follow_runs(event public.events)
+  returns jsonb[]
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_run public.agent_runs;
+  v_token bigint;
+begin
+  if event.event_type not in ('run.finished', 'run.requeued') then
+    return '{}';
+  end if;
+  select * into v_run from public.agent_runs r
+    where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream);
+  if v_run.task_id is null or v_run.attempt = 0 then
+    return '{}';
+  end if;
+  -- One that went back to the queue has no token any more.
+  v_token := coalesce(v_run.lock_token, (
+    select (e.payload ->> 'lock_token')::bigint from public.events e
+    where e.tenant_id = event.tenant_id and e.stream = event.stream and e.event_type = 'run.claimed'
+    order by e.version desc limit 1));
+  perform from public.tasks t
+    where t.tenant_id = event.tenant_id and t.id = v_run.task_id for no key update;
+  return array(
+    select jsonb_build_object('stream', 'task:' || t.id, 'type', 'task.released', 'data', jsonb_build_object(
+      'outcome', 'paused', 'reason', left(format('The run of %s %s%s', v_run.agent_name,
+        case when v_run.ended_at is null then 'went back to the queue' else 'ended as ' || v_run.end_reason end,
+        coalesce(': ' || v_run.error, '.')), 4000)))
+    from public.tasks t
+    where t.tenant_id = event.tenant_id and t.id = v_run.task_id and t.status = 'in_progress'
+      and t.lock_token = v_token);
+end
 $$;
 
 -- Says why nothing of an agent starts now, or null.
@@ -8845,6 +8965,29 @@ create or replace function app.effective_mode(agent public.agents, mode text) re
     else 'turn' end
 $$;
 
+-- Says why a claim of a task would be refused, or null: the rule of its guard, asked before.
+create or replace function app.task_hold(task public.tasks, rules jsonb)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_missing text[];
+begin
+  if not app.is_claimable(task, app.lease_expires_at(task)) then
+    return format('task %s %s', task.ref, case
+      when task.status = 'in_progress' then 'is held by ' || task.locked_by
+      when task.status = 'pending' then 'waits for other tasks'
+      else 'is ' || task.status end);
+  elsif rules ? 'gates' then
+    v_missing := app.unmet_gates(task, rules, 'claim', null);
+  end if;
+  return case when cardinality(v_missing) > 0
+    then format('task %s needs %s', task.ref, array_to_string(v_missing, '; ')) end;
+end
+$$;
+
 -- Says why a run of the queue does not start, whoever its agent is, or null.
 create or replace function app.run_hold(run public.agent_runs, agent public.agents, at timestamptz)
   returns text
@@ -8853,23 +8996,22 @@ create or replace function app.run_hold(run public.agent_runs, agent public.agen
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_task public.tasks;
+  v_project public.projects;
 begin
   if run.expires_at <= at then
     return 'it has expired';
   elsif not app.takes_commands_of(agent, run.user_id) then
     return format('%s takes commands of its owner alone', agent.name);
-  elsif run.task_id is null then
+  elsif run.project_id is null then
     return null;
   end if;
-  select * into v_task from public.tasks t where t.tenant_id = run.tenant_id and t.id = run.task_id;
-  if app.is_claimable(v_task, app.lease_expires_at(v_task)) then
-    return null;
+  select * into v_project from public.projects p where p.tenant_id = run.tenant_id and p.id = run.project_id;
+  if v_project.archived_at is not null then
+    return format('the project %s is archived', v_project.slug);
   end if;
-  return format('task %s %s', v_task.ref, case
-    when v_task.status = 'in_progress' then 'is held by ' || v_task.locked_by
-    when v_task.status = 'pending' then 'waits for other tasks'
-    else 'is ' || v_task.status end);
+  return (
+    select app.task_hold(t, v_project.rules) from public.tasks t
+    where t.tenant_id = run.tenant_id and t.id = run.task_id);
 end
 $$;
 
@@ -9073,8 +9215,7 @@ begin
       cross join lateral (
         (
           select * from public.agent_runs x
-          where x.tenant_id = a.tenant_id and x.agent_id = a.id
-            and x.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
+          where x.tenant_id = a.tenant_id and x.agent_id = a.id and app.is_active(x)
           limit v_size)
         union all
         (
@@ -9278,15 +9419,13 @@ as $$
 begin
   if app.has_no_runner(agent) then
     return exists (
-      select from public.agent_runs r
-      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued');
-  elsif app.agent_hold(agent, true, at) is not null then
-    return false;
+      select from app.first_of_queue(agent, false) r where app.run_hold(r, agent, at) is null);
   end if;
+  -- What is left of another runner is settled whatever holds the agent: it may be what does.
   return exists (
       select from app.overdue_runs(agent, array(
         select app.as_uuid(h ->> 'run') from jsonb_array_elements(held) h), at))
-    or exists (
+    or app.agent_hold(agent, true, at) is null and exists (
       select from app.first_of_queue(agent, app.agent_hold(agent, false, at) is not null) r
       where app.run_hold(r, agent, at) is null);
 end
@@ -9410,9 +9549,9 @@ begin
 end
 $$;
 
--- Requests what becomes of runs that their runner does not have any more, and of those that waited too long: one whose
--- text has reached its agent ends as lost, unless its command may be repeated; another goes back to the queue, three
--- times at most.
+-- Requests what becomes of runs that their runner does not have any more, and of those that waited too long: one that
+-- was to be interrupted is; one whose text has reached its agent ends as lost, unless its command may be repeated;
+-- another goes back to the queue, three times at most.
 create or replace function app.settle_lost_runs(agent public.agents, holding uuid[], at timestamptz)
   returns jsonb
   language plpgsql
@@ -9428,6 +9567,7 @@ begin
     select coalesce(jsonb_agg(jsonb_build_object('stream', 'run:' || r.id, 'verb', true) || case
       when r.status = 'queued'
         then '{"type": "run.finished", "data": {"status": "cancelled", "end_reason": "expired"}}'::jsonb
+      when r.interrupt_requested then jsonb_build_object('type', 'run.finished', 'data', app.interrupted_end(r))
       when r.attempt < r.attempts_max and (r.delivered_at is null or c.repeatable)
         then '{"type": "run.requeued", "data": {"reason": "Its runner ended."}}'
       else '{"type": "run.finished", "data": {"status": "failed", "end_reason": "lost",
@@ -9447,7 +9587,7 @@ as $$
     select r.* from public.agent_runs r
     left join public.projects p on p.tenant_id = r.tenant_id and p.id = r.project_id
     where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
-      and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
+      and app.is_active(r)
       and r.id <> all (holding)
       and p.archived_at is null
     order by r.id limit 50)
@@ -9537,6 +9677,10 @@ begin
     select * into v_run from public.agent_runs r
       where r.tenant_id = v_run.tenant_id and r.id = v_run.id and r.status = 'queued' for no key update;
     continue when not found;
+    -- Another may have been quicker to its task.
+    perform from public.tasks t
+      where t.tenant_id = v_run.tenant_id and t.id = v_run.task_id for no key update;
+    continue when app.run_hold(v_run, agent, at) is not null;
     return v_run;
   end loop;
   return null;
@@ -9701,7 +9845,7 @@ $$;
 
 -- stop_agents(reach workspace|installation, stopped, reason?) -> {reach, stopped, running}: nothing new starts, what
 -- runs is interrupted by its runner, what is queued waits. Any member stops the workspace, an administrator lets it go
--- on; only the user who runs the server does either for the installation. Raises forbidden.
+-- on, in person; only the user who runs the server does either for the installation. Raises forbidden.
 create or replace function public.stop_agents(
   reach text,
   stopped boolean,
@@ -9718,6 +9862,9 @@ declare
   v_reason constant text := app.clean_name(reason, 300);
 begin
   perform app.refuse_limited(v_actor);
+  if stopped is not true then
+    perform app.check_takes_back(v_actor);
+  end if;
   if stopped is not true and app.role_rank(v_actor.role) < 3 then
     perform app.fail('forbidden', 'Only an administrator of the workspace lets its agents go on.', null,
       'Ask an owner of the workspace.');
@@ -9742,8 +9889,7 @@ begin
     'data', jsonb_build_object('reach', reach, 'reason', v_reason, 'agent', v_actor.agent)), actor);
   return jsonb_build_object('reach', reach, 'stopped', stopped is true, 'running', (
     select count(*) from public.agent_runs r
-    where r.tenant_id = v_actor.tenant_id
-      and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')));
+    where r.tenant_id = v_actor.tenant_id and app.is_active(r)));
 end
 $$;
 
@@ -10306,7 +10452,7 @@ begin
   if event.event_type = 'approval.requested' then
     if event.causation_id is null and event.payload ->> 'kind' = 'task' then
       perform app.fail('invalid_input', 'A review is asked for by submitting the task.',
-        jsonb_build_object('field', 'kind'), 'The task'' holder submits it by completing it.');
+        jsonb_build_object('field', 'kind'), 'The task''s holder submits it by completing it.');
     elsif event.payload ->> 'kind' <> 'task' and not event.payload ? 'ttl_seconds' then
       perform app.fail('invalid_input', 'ttl_seconds is missing: nobody''s answer by then is a no.',
         jsonb_build_object('field', 'ttl_seconds'));
@@ -10450,7 +10596,7 @@ begin
 end
 $$;
 
--- Finds an approval by its id, or as the review of a task by the task's ref. Raises not_found.
+-- Finds an approval by its id, or as the review of a task by the task's ref or id. Raises not_found.
 create or replace function app.find_approval(ref text, actor app.actor)
   returns public.approvals
   language plpgsql
@@ -10465,6 +10611,9 @@ begin
     v_approval := app.open_review(actor.tenant_id, app.find_task_id(ref, actor.tenant_id));
   else
     select * into v_approval from public.approvals a where a.tenant_id = actor.tenant_id and a.id = v_id;
+    if not found then
+      v_approval := app.open_review(actor.tenant_id, v_id);
+    end if;
   end if;
   if v_approval.id is null then
     perform app.fail('not_found', case when v_id is null then format('%s waits for no review.', left(ref, 80))
@@ -10642,10 +10791,6 @@ select app.define_category('approval', 'approvals', searched => false, triggerin
 
 -- Agents without a runner: their hooks and their tools call in now and then, and take what waits.
 
-create or replace function app.has_no_runner(agent public.agents) returns boolean language sql immutable as $$
-  select agent.driver in ('hook', 'pull')
-$$;
-
 -- Finds or registers the agent that calls in, under its own name, and locks it. One that has hooks stays so when its
 -- tools ask. Raises forbidden, already_exists, lock_held while a runner drives it.
 create or replace function app.lock_caller(about jsonb, actor app.actor, at timestamptz)
@@ -10744,8 +10889,7 @@ begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished', 'data',
       case
-        when r.interrupt_requested then jsonb_build_object('status', 'cancelled', 'end_reason', 'interrupted',
-          'error', coalesce(r.interrupt_reason, 'It was interrupted.'))
+        when r.interrupt_requested then app.interrupted_end(r)
         when v_stop is not null then jsonb_build_object('status', 'cancelled', 'end_reason', 'emergency_stop',
           'error', 'Stopped: ' || v_stop)
         else turn end) order by r.id), '[]')
@@ -10764,8 +10908,7 @@ create or replace function app.held_by_caller(agent public.agents, any_of_them b
 as $$
   select r.*
   from public.agent_runs r
-  where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status in ('running', 'waiting_input',
-      'waiting_approval', 'paused')
+  where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and app.is_active(r)
     and (any_of_them or r.delivered_at is null and r.updated_at < at - interval '5 seconds')
   order by r.priority desc, r.created_at, r.id limit 1
 $$;
@@ -10870,8 +11013,16 @@ $$;
 -- Reviews: who checks a task before it counts as done. Its holder submits it, which opens an approval of kind `task`;
 -- the answer completes the task, or returns it with words.
 
--- Tells whether whoever acts may check what is asked of `asked_of`: an agent or a person of that name (codex: all its
--- sessions too), any person if it names nobody, and the workspace's owners and administrators always.
+-- Tells whether a member of a workspace is called so.
+create or replace function app.is_member_name(tenant_id uuid, name text) returns boolean language sql stable as $$
+  select exists (
+    select from public.memberships m
+    join public.users u on u.id = m.user_id
+    where m.tenant_id = is_member_name.tenant_id and lower(u.name) = lower(is_member_name.name))
+$$;
+
+-- Tells whether whoever acts may check what is asked of `asked_of`: a person of that name, without one an agent (codex:
+-- all its sessions too), any person if it names nobody, and the workspace's owners and administrators always.
 create or replace function app.may_review(event public.events, asked_of text)
   returns boolean
   language sql
@@ -10880,10 +11031,16 @@ as $$
   select case
     when event.actor ->> 'agent' is not null then lower(asked_of) in
       (lower(event.actor ->> 'agent'), lower(split_part(event.actor ->> 'agent', '#', 1)))
+      and not app.is_member_name(event.tenant_id, asked_of)
     else asked_of is null or lower(asked_of) = lower(app.actor_name(event)) or exists (
       select from public.users u
       left join public.memberships m on m.tenant_id = event.tenant_id and m.user_id = u.id
       where u.id = event.user_id and (lower(u.name) = lower(asked_of) or app.role_rank(m.role) >= 3)) end is true
+$$;
+
+-- The session of an agent, for which its workers act: codex#7f3a of codex#7f3a/docs.
+create or replace function app.session_name(agent text) returns text language sql immutable as $$
+  select lower(split_part(agent, '/', 1))
 $$;
 
 -- Refuses the answer to a review by another than the one it is asked of, by who did the work, and changes without
@@ -10895,14 +11052,15 @@ create or replace function app.check_reviewer(review public.approvals, event pub
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_asked_of constant text := case when review.asked_of is null then 'a person, not by an agent'
+  v_asked_of constant text := case when review.asked_of is null then 'a person'
     else app.quoted_name(review.asked_of) end;
 begin
-  if event.actor ->> 'agent' = review.asked_by then
+  if app.session_name(event.actor ->> 'agent') = app.session_name(review.asked_by) then
     perform app.fail('forbidden', 'Whoever did the work does not check it.', null,
       format('It waits for %s.', v_asked_of));
   elsif not app.may_review(event, review.asked_of) then
-    perform app.fail('forbidden', format('"%s" is answered by %s.', left(review.title, 200), v_asked_of), null,
+    perform app.fail('forbidden', format('"%s" is answered by %s%s.', left(review.title, 200), v_asked_of,
+        case when review.asked_of is null then ', not by an agent' end), null,
       'Leave it to them. A person may name another: cairn edit REF --reviewer NAME.');
   elsif event.payload ->> 'decision' = 'denied' and app.clean_name(event.payload ->> 'note', 2000) is null then
     perform app.fail('invalid_input', 'Say what is to be changed: the next holder reads it.',
@@ -10922,7 +11080,8 @@ as $$
     and a.status = 'pending'
 $$;
 
--- A command to the agent that did the work, if it takes commands of whoever wants changes: it goes on by itself.
+-- A command to the agent that did the work, if it takes commands of the person who wants changes: it goes on by itself.
+-- An agent that checks needs no leave to send commands, so it sends none: its words are found with the next claim.
 create or replace function app.ask_again(review public.approvals, task public.tasks, event public.events)
   returns jsonb[]
   language sql
@@ -10933,7 +11092,8 @@ as $$
       jsonb_build_object('to', jsonb_build_array(a.id), 'task', task.id, 'content', left(
         format('Changes are asked for on %s, which you submitted: %s', task.ref, event.payload ->> 'note'), 16000)))
     from public.agents a
-    where a.tenant_id = event.tenant_id and lower(a.name) = lower(review.asked_by) and a.retired_at is null
+    where event.actor ->> 'agent' is null
+      and a.tenant_id = event.tenant_id and lower(a.name) = lower(review.asked_by) and a.retired_at is null
       and app.takes_commands_of(a, event.user_id) and (a.project_id is null or a.project_id = event.project_id))
 $$;
 
@@ -16192,6 +16352,18 @@ as $$
     and agent.seen_at < worked_at - interval '1 minute', false)
 $$;
 
+-- The runs that an agent is believed to hold: none if it has vanished.
+create or replace function app.believed_held(agent public.agents, worked_at timestamptz, at timestamptz)
+  returns uuid[]
+  language sql
+  stable
+as $$
+  select array(
+    select r.id from public.agent_runs r
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.ended_at is null
+      and not app.has_vanished(agent, worked_at, at))
+$$;
+
 -- settle_runs() -> {settled}: ends or gives back the runs of runners that never came back, ends those whose commands
 -- expired in the queue, and what was asked and not answered; shows agents as offline that are. The job `runs` of each
 -- workspace that has agents. For the server's role.
@@ -16219,14 +16391,13 @@ begin
     where a.tenant_id = v_actor.tenant_id and exists (
       select from public.agent_runs r
       where r.tenant_id = a.tenant_id and r.agent_id = a.id and r.ended_at is null)
-    order by a.id limit 200
+      -- Those whose queue merely waits would keep the others from their turn.
+      and exists (select from app.overdue_runs(a, app.believed_held(a, v_worked_at, v_now), v_now))
+    order by a.seen_at, a.id limit 200
   loop
     select * into v_agent from public.agents a
       where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id for no key update;
-    v_events := app.settle_lost_runs(v_agent, case when app.has_vanished(v_agent, v_worked_at, v_now) then '{}'
-      else array(
-        select r.id from public.agent_runs r
-        where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.ended_at is null) end, v_now);
+    v_events := app.settle_lost_runs(v_agent, app.believed_held(v_agent, v_worked_at, v_now), v_now);
     if v_events <> '[]' then
       perform app.append_checked(v_events, v_actor);
       v_settled := v_settled + jsonb_array_length(v_events);
@@ -16556,6 +16727,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
-  ('code', 'a4cfca400c25e4463f08c434560fb5a86bba62b9a8cddfa4a34c36c0bd831e3b', '0.1.0')
+  ('code', '69b8e48f21974f60d2b4d2c8e40564673d3b6f3bfc931b0767b35b77a670863a', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

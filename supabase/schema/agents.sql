@@ -234,7 +234,7 @@ begin
       select jsonb_agg(app.run_brief(r, agent, v_now) order by r.started_at)
       from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
-        and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')),
+        and app.is_active(r)),
     'queued', (
       select count(*)
       from (
@@ -254,7 +254,7 @@ AS $function$
     when agent.retired_at is not null then 'retired'
     when agent.seen_at is null then 'connecting'
     when agent.disconnected_at >= agent.seen_at then 'offline'
-    when agent.driver in ('hook', 'pull')
+    when app.has_no_runner(agent)
       then case when agent.seen_at < at - interval '15 minutes' then 'offline' else 'online' end
     when agent.seen_at < at - app.get_beat_patience() then 'lost'
     else coalesce(agent.status, 'online') end
@@ -285,6 +285,21 @@ begin
   if owner is distinct from actor.user_id and app.role_rank(actor.role) < 3 then
     perform app.fail('forbidden', format('%s is another person''s.', what), null,
       'Its owner or an administrator of the workspace does this.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_takes_back(actor app.actor)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not app.is_person(actor) then
+    perform app.fail('forbidden', 'A person lets agents go on, not an agent.', null,
+      'Ask the person to run cairn go-on in a terminal of their own.');
   end if;
 end
 $function$;
@@ -385,6 +400,9 @@ begin
   elsif event.event_type in ('agent.renamed', 'agent.configured', 'agent.resumed', 'agent.retired') then
     perform app.check_owner(agent.user_id, actor, format('The agent %s', agent.name));
   end if;
+  if event.event_type = 'agent.resumed' then
+    perform app.check_takes_back(actor);
+  end if;
   if app.as_uuid(v_name) is not null or lower(v_name) in ('all', 'system') or v_name ~ ':' then
     perform app.fail('invalid_input', format('An agent cannot be called %s.', v_name),
       jsonb_build_object('field', 'name'), 'Choose a name such as claude-1.');
@@ -396,6 +414,15 @@ begin
       jsonb_build_object('field', 'name'), 'Choose another name with --name.');
   end if;
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.has_no_runner(agent public.agents)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select agent.driver in ('hook', 'pull')
 $function$;
 -- owner cairn_owner
 

@@ -183,6 +183,9 @@ begin
     v_approval := app.open_review(actor.tenant_id, app.find_task_id(ref, actor.tenant_id));
   else
     select * into v_approval from public.approvals a where a.tenant_id = actor.tenant_id and a.id = v_id;
+    if not found then
+      v_approval := app.open_review(actor.tenant_id, v_id);
+    end if;
   end if;
   if v_approval.id is null then
     perform app.fail('not_found', case when v_id is null then format('%s waits for no review.', left(ref, 80))
@@ -245,7 +248,7 @@ begin
   if event.event_type = 'approval.requested' then
     if event.causation_id is null and event.payload ->> 'kind' = 'task' then
       perform app.fail('invalid_input', 'A review is asked for by submitting the task.',
-        jsonb_build_object('field', 'kind'), 'The task'' holder submits it by completing it.');
+        jsonb_build_object('field', 'kind'), 'The task''s holder submits it by completing it.');
     elsif event.payload ->> 'kind' <> 'task' and not event.payload ? 'ttl_seconds' then
       perform app.fail('invalid_input', 'ttl_seconds is missing: nobody''s answer by then is a no.',
         jsonb_build_object('field', 'ttl_seconds'));

@@ -34,8 +34,7 @@ begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished', 'data',
       case
-        when r.interrupt_requested then jsonb_build_object('status', 'cancelled', 'end_reason', 'interrupted',
-          'error', coalesce(r.interrupt_reason, 'It was interrupted.'))
+        when r.interrupt_requested then app.interrupted_end(r)
         when v_stop is not null then jsonb_build_object('status', 'cancelled', 'end_reason', 'emergency_stop',
           'error', 'Stopped: ' || v_stop)
         else turn end) order by r.id), '[]')
@@ -75,15 +74,6 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.has_no_runner(agent public.agents)
- RETURNS boolean
- LANGUAGE sql
- IMMUTABLE
-AS $function$
-  select agent.driver in ('hook', 'pull')
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.held_by_caller(agent public.agents, any_of_them boolean, at timestamp with time zone)
  RETURNS public.agent_runs
  LANGUAGE sql
@@ -91,8 +81,7 @@ CREATE OR REPLACE FUNCTION app.held_by_caller(agent public.agents, any_of_them b
 AS $function$
   select r.*
   from public.agent_runs r
-  where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status in ('running', 'waiting_input',
-      'waiting_approval', 'paused')
+  where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and app.is_active(r)
     and (any_of_them or r.delivered_at is null and r.updated_at < at - interval '5 seconds')
   order by r.priority desc, r.created_at, r.id limit 1
 $function$;

@@ -20,7 +20,10 @@ begin
   event.project_id := v_project.id;
   event.payload := event.payload - 'project';
   event.version := app.next_version(v_row.version, expect, 'agent');
-  perform app.refuse_archived(v_project);
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;
   perform app.guard_agent(v_row, event, actor);
   v_row := app.evolve_agent(v_row, event);
   insert into public.agents select v_row.*
@@ -50,7 +53,10 @@ begin
   event.project_id := v_project.id;
   event.payload := event.payload - 'project';
   event.version := app.next_version(v_row.version, expect, 'alert');
-  perform app.refuse_archived(v_project);
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;
   perform app.guard_alert(v_row);
   v_row := app.evolve_alert(v_row, event);
   insert into public.agent_alerts select v_row.*
@@ -87,7 +93,10 @@ begin
   event.payload := event.payload - 'project';
   event.payload := app.prepare_approval(event, actor);
   event.version := app.next_version(v_row.version, expect, 'approval');
-  perform app.refuse_archived(v_project);
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;
   perform app.guard_approval(v_row, event, actor);
   v_row := app.evolve_approval(v_row, event);
   insert into public.approvals select v_row.*
@@ -122,7 +131,10 @@ begin
   event.payload := event.payload - 'project';
   event.payload := app.prepare_artifact(event, expect);
   event.version := app.next_version(v_row.version, expect, 'artifact');
-  perform app.refuse_archived(v_project);
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;
   perform app.guard_artifact(event, expect, v_task, v_project, actor.role);
   v_row := app.evolve_artifact(v_row, event);
   insert into public.artifacts select v_row.*
@@ -152,7 +164,10 @@ begin
   event.payload := event.payload - 'project';
   event.payload := app.prepare_checkpoint(event, v_project);
   event.version := app.next_version(v_row.version, expect, 'checkpoint');
-  perform app.refuse_archived(v_project);
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;
   v_row := app.evolve_checkpoint(v_row, event);
   insert into public.checkpoints select v_row.*
     on conflict (tenant_id, id) do update set (project_id, user_id, label, repo_ref, summary, resume_instructions, snapshot, saved_by, version, created_at)
@@ -189,7 +204,10 @@ begin
   event.payload := event.payload - 'project';
   event.payload := app.prepare_command(v_row, event, v_task, v_project, actor);
   event.version := app.next_version(v_row.version, expect, 'command');
-  perform app.refuse_archived(v_project);
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;
   perform app.guard_command(v_row, event, actor);
   v_row := app.evolve_command(v_row, event);
   insert into public.commands select v_row.*
@@ -224,7 +242,10 @@ begin
   event.project_id := v_project.id;
   event.payload := event.payload - 'project';
   event.version := app.next_version(v_row.version, expect, 'decision');
-  perform app.refuse_archived(v_project);
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;
   perform app.guard_decision(event);
   v_row := app.evolve_decision(v_row, event);
   insert into public.decisions select v_row.*
@@ -280,7 +301,10 @@ begin
   event.project_id := v_project.id;
   event.payload := event.payload - 'project';
   event.version := app.next_version(v_row.version, expect, 'message');
-  perform app.refuse_archived(v_project);
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;
   v_row := app.evolve_message(v_row, event);
   insert into public.messages select v_row.*
     on conflict (tenant_id, id) do update set (project_id, user_id, topic, payload, version, created_at)
@@ -308,7 +332,10 @@ begin
   event.project_id := v_project.id;
   event.payload := event.payload - 'project';
   event.version := app.next_version(v_row.version, expect, 'preset');
-  perform app.refuse_archived(v_project);
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;
   perform app.guard_preset(v_row, event, actor);
   v_row := app.evolve_preset(v_row, event);
   insert into public.command_presets select v_row.*
@@ -337,7 +364,10 @@ begin
   event.project_id := v_project.id;
   event.payload := event.payload - 'project';
   event.version := app.next_version(v_row.version, expect, 'profile');
-  perform app.refuse_archived(v_project);
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;
   perform app.guard_profile(v_row, event, actor);
   v_row := app.evolve_profile(v_row, event);
   insert into public.execution_constraints select v_row.*
@@ -373,7 +403,10 @@ begin
   event.project_id := v_project.id;
   event.payload := event.payload - 'project';
   event.version := app.next_version(v_row.version, expect, 'run');
-  perform app.refuse_archived(v_project);
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;
   perform app.guard_run(v_row, event, actor);
   v_row := app.evolve_run(v_row, event);
   insert into public.agent_runs select v_row.*
@@ -400,7 +433,10 @@ begin
   event.project_id := v_project.id;
   event.payload := event.payload - 'project';
   event.version := app.next_version(v_row.version, expect, 'session');
-  perform app.refuse_archived(v_project);
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;
   v_row := app.evolve_session(v_row, event);
   insert into public.agent_sessions select v_row.*
     on conflict (tenant_id, id) do update set (project_id, user_id, snapshot, summary, version, created_at, updated_at)
@@ -1441,7 +1477,10 @@ begin
   event.project_id := v_project.id;
   event.payload := event.payload - 'project';%5$s
   event.version := app.next_version(v_row.version, expect, '%1$s');
-  perform app.refuse_archived(v_project);%6$s
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;%6$s
   v_row := app.evolve_%1$s(v_row, event);
   insert into public.%2$I select v_row.*
     on conflict (tenant_id, id) do update set (%7$s)

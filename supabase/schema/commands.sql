@@ -61,6 +61,18 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.end_left_run(run public.agent_runs, why text)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select jsonb_build_object('stream', 'run:' || run.id, 'verb', true, 'type', 'run.finished',
+    'data', jsonb_build_object('error', why) || case when run.status in ('pending', 'queued')
+      then '{"status": "cancelled", "end_reason": "cancelled"}'::jsonb
+      else '{"status": "failed", "end_reason": "lost"}' end)
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.end_of_command(event public.events)
  RETURNS jsonb[]
  LANGUAGE plpgsql
@@ -201,6 +213,7 @@ begin
           and (lower(v_target) = 'all' or a.type = lower(substring(v_target from 6)))
           and app.takes_commands_of(a, actor.user_id)
           and (a.project_id is null or a.project_id = project.id)
+          and not (app.has_no_runner(a) and app.agent_state(a, app.now()) = 'offline')
         order by a.created_at, a.id limit 101);
       continue;
     end if;
@@ -249,8 +262,8 @@ CREATE OR REPLACE FUNCTION app.follow_commands(event public.events)
 AS $function$
 begin
   -- Most events are none of these, and whoever begins the expression below begins its four queries.
-  if event.event_type not in (
-    'command.sent', 'command.cancelled', 'agent.retired', 'run.claimed', 'run.finished') then
+  if event.event_type not in ('command.sent', 'command.cancelled', 'agent.retired', 'project.archived',
+      'run.claimed', 'run.requeued', 'run.finished') then
     return '{}';
   end if;
   return case event.event_type
@@ -274,18 +287,23 @@ begin
         and event.causation_id is null
       order by r.id)
     when 'agent.retired' then array(
-      select jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished',
-        'data', '{"error": "Its agent was retired."}'::jsonb || case when r.status in ('pending', 'queued')
-          then '{"status": "cancelled", "end_reason": "cancelled"}'::jsonb
-          else '{"status": "failed", "end_reason": "lost"}' end)
-      from public.agent_runs r
+      select app.end_left_run(r, 'Its agent was retired.') from public.agent_runs r
       where r.tenant_id = event.tenant_id and r.agent_id = app.stream_id(event.stream) and r.ended_at is null
+      order by r.id limit 500)
+    when 'project.archived' then array(
+      select app.end_left_run(r, 'Its project was archived.') from public.agent_runs r
+      where r.tenant_id = event.tenant_id and r.project_id = event.project_id and r.ended_at is null
       order by r.id limit 500)
     when 'run.claimed' then array(
       select jsonb_build_object('stream', 'command:' || c.id, 'type', 'command.started')
       from public.agent_runs r
       join public.commands c on c.tenant_id = r.tenant_id and c.id = r.command_id
       where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream) and c.status in ('pending', 'queued'))
+    when 'run.requeued' then array(
+      select jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished',
+        'data', app.interrupted_end(r))
+      from public.agent_runs r
+      where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream) and r.interrupt_requested)
     when 'run.finished' then app.end_of_command(event) end;
 end
 $function$;

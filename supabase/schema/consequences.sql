@@ -144,7 +144,7 @@ CREATE OR REPLACE FUNCTION app.follow_ups(event public.events, triggers jsonb, d
 AS $function$
 declare
   v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event) || app.follow_commands(event)
-    || app.follow_approvals(event) || app.follow_reviews(event);
+    || app.follow_runs(event) || app.follow_approvals(event) || app.follow_reviews(event);
   v_task public.tasks;
   v_trigger jsonb;
   v_action jsonb;
@@ -178,7 +178,8 @@ begin
   return not exists (select from public.tasks t
     where t.tenant_id = is_settled.tenant_id and t.id = app.stream_id(request ->> 'stream')
       and t.status = case request ->> 'type'
-        when 'task.blocked' then 'pending' when 'task.warned' then 'in_progress' else 'blocked' end);
+        when 'task.blocked' then 'pending' when 'task.warned' then 'in_progress'
+        when 'task.released' then 'in_progress' else 'blocked' end);
 end
 $function$;
 -- owner cairn_owner

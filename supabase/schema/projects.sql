@@ -138,6 +138,40 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.check_at_rest(project public.projects, at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_active text;
+begin
+  -- First the commands, as everywhere.
+  perform from public.commands c
+    where c.tenant_id = project.tenant_id and c.id in (
+      select r.command_id from public.agent_runs r
+      where r.tenant_id = project.tenant_id and r.project_id = project.id and r.ended_at is null)
+    order by c.id for no key update;
+  perform from public.agent_runs r
+    where r.tenant_id = project.tenant_id and r.project_id = project.id and r.ended_at is null
+    order by r.id for no key update;
+  select string_agg(format('%s (%s)', a.agent_name, a.id), ', ' order by a.id) into v_active from (
+    select r.id, r.agent_name from public.agent_runs r
+    where r.tenant_id = project.tenant_id and r.project_id = project.id and app.is_active(r)
+    order by r.id limit 5) a;
+  if v_active is not null then
+    perform app.fail('lock_held', format('Runs go on in %s: %s.', project.slug, v_active), null,
+      'Interrupt them (interrupt_run, cairn runs interrupt ID), or retire an agent whose runner is gone.');
+  elsif exists (select from public.leases l
+      where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
+        and l.expires_at > at) then
+    perform app.fail('lock_held', format('Agents are working in %s.', project.slug), null,
+      'list_tasks with status in_progress shows who; archive when they have released their tasks.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.check_gate(gate jsonb, path text)
  RETURNS void
  LANGUAGE plpgsql
@@ -476,11 +510,8 @@ begin
       'Call unarchive_project first.');
   elsif project.archived_at is null and event.event_type = 'project.unarchived' then
     perform app.fail('illegal_transition', format('The project %s is not archived.', project.slug));
-  elsif event.event_type = 'project.archived' and exists (select from public.leases l
-      where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
-        and l.expires_at > event.created_at) then
-    perform app.fail('lock_held', format('Agents are working in %s.', project.slug), null,
-      'list_tasks with status in_progress shows who; archive when they have released their tasks.');
+  elsif event.event_type = 'project.archived' then
+    perform app.check_at_rest(project, event.created_at);
   end if;
   if event.payload ? 'rules' then
     perform app.check_rules(event.payload -> 'rules');

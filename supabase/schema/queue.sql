@@ -11,15 +11,13 @@ AS $function$
 begin
   if app.has_no_runner(agent) then
     return exists (
-      select from public.agent_runs r
-      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued');
-  elsif app.agent_hold(agent, true, at) is not null then
-    return false;
+      select from app.first_of_queue(agent, false) r where app.run_hold(r, agent, at) is null);
   end if;
+  -- What is left of another runner is settled whatever holds the agent: it may be what does.
   return exists (
       select from app.overdue_runs(agent, array(
         select app.as_uuid(h ->> 'run') from jsonb_array_elements(held) h), at))
-    or exists (
+    or app.agent_hold(agent, true, at) is null and exists (
       select from app.first_of_queue(agent, app.agent_hold(agent, false, at) is not null) r
       where app.run_hold(r, agent, at) is null);
 end
@@ -278,6 +276,10 @@ begin
     select * into v_run from public.agent_runs r
       where r.tenant_id = v_run.tenant_id and r.id = v_run.id and r.status = 'queued' for no key update;
     continue when not found;
+    -- Another may have been quicker to its task.
+    perform from public.tasks t
+      where t.tenant_id = v_run.tenant_id and t.id = v_run.task_id for no key update;
+    continue when app.run_hold(v_run, agent, at) is not null;
     return v_run;
   end loop;
   return null;
@@ -294,7 +296,7 @@ AS $function$
     select r.* from public.agent_runs r
     left join public.projects p on p.tenant_id = r.tenant_id and p.id = r.project_id
     where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
-      and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
+      and app.is_active(r)
       and r.id <> all (holding)
       and p.archived_at is null
     order by r.id limit 50)
@@ -323,6 +325,7 @@ begin
     select coalesce(jsonb_agg(jsonb_build_object('stream', 'run:' || r.id, 'verb', true) || case
       when r.status = 'queued'
         then '{"type": "run.finished", "data": {"status": "cancelled", "end_reason": "expired"}}'::jsonb
+      when r.interrupt_requested then jsonb_build_object('type', 'run.finished', 'data', app.interrupted_end(r))
       when r.attempt < r.attempts_max and (r.delivered_at is null or c.repeatable)
         then '{"type": "run.requeued", "data": {"reason": "Its runner ended."}}'
       else '{"type": "run.finished", "data": {"status": "failed", "end_reason": "lost",

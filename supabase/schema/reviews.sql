@@ -12,7 +12,8 @@ AS $function$
       jsonb_build_object('to', jsonb_build_array(a.id), 'task', task.id, 'content', left(
         format('Changes are asked for on %s, which you submitted: %s', task.ref, event.payload ->> 'note'), 16000)))
     from public.agents a
-    where a.tenant_id = event.tenant_id and lower(a.name) = lower(review.asked_by) and a.retired_at is null
+    where event.actor ->> 'agent' is null
+      and a.tenant_id = event.tenant_id and lower(a.name) = lower(review.asked_by) and a.retired_at is null
       and app.takes_commands_of(a, event.user_id) and (a.project_id is null or a.project_id = event.project_id))
 $function$;
 -- owner cairn_owner
@@ -24,14 +25,15 @@ CREATE OR REPLACE FUNCTION app.check_reviewer(review public.approvals, event pub
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_asked_of constant text := case when review.asked_of is null then 'a person, not by an agent'
+  v_asked_of constant text := case when review.asked_of is null then 'a person'
     else app.quoted_name(review.asked_of) end;
 begin
-  if event.actor ->> 'agent' = review.asked_by then
+  if app.session_name(event.actor ->> 'agent') = app.session_name(review.asked_by) then
     perform app.fail('forbidden', 'Whoever did the work does not check it.', null,
       format('It waits for %s.', v_asked_of));
   elsif not app.may_review(event, review.asked_of) then
-    perform app.fail('forbidden', format('"%s" is answered by %s.', left(review.title, 200), v_asked_of), null,
+    perform app.fail('forbidden', format('"%s" is answered by %s%s.', left(review.title, 200), v_asked_of,
+        case when review.asked_of is null then ', not by an agent' end), null,
       'Leave it to them. A person may name another: cairn edit REF --reviewer NAME.');
   elsif event.payload ->> 'decision' = 'denied' and app.clean_name(event.payload ->> 'note', 2000) is null then
     perform app.fail('invalid_input', 'Say what is to be changed: the next holder reads it.',
@@ -94,6 +96,18 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.is_member_name(tenant_id uuid, name text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select exists (
+    select from public.memberships m
+    join public.users u on u.id = m.user_id
+    where m.tenant_id = is_member_name.tenant_id and lower(u.name) = lower(is_member_name.name))
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.may_review(event public.events, asked_of text)
  RETURNS boolean
  LANGUAGE sql
@@ -102,6 +116,7 @@ AS $function$
   select case
     when event.actor ->> 'agent' is not null then lower(asked_of) in
       (lower(event.actor ->> 'agent'), lower(split_part(event.actor ->> 'agent', '#', 1)))
+      and not app.is_member_name(event.tenant_id, asked_of)
     else asked_of is null or lower(asked_of) = lower(app.actor_name(event)) or exists (
       select from public.users u
       left join public.memberships m on m.tenant_id = event.tenant_id and m.user_id = u.id
@@ -117,5 +132,14 @@ AS $function$
   select a.* from public.approvals a
   where a.tenant_id = open_review.tenant_id and a.task_id = open_review.task_id and a.kind = 'task'
     and a.status = 'pending'
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.session_name(agent text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select lower(split_part(agent, '/', 1))
 $function$;
 -- owner cairn_owner

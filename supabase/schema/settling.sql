@@ -2,6 +2,18 @@
 
 -- Functions
 
+CREATE OR REPLACE FUNCTION app.believed_held(agent public.agents, worked_at timestamp with time zone, at timestamp with time zone)
+ RETURNS uuid[]
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select array(
+    select r.id from public.agent_runs r
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.ended_at is null
+      and not app.has_vanished(agent, worked_at, at))
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.ensure_settling(tenant_id uuid, at timestamp with time zone)
  RETURNS void
  LANGUAGE sql
@@ -48,14 +60,13 @@ begin
     where a.tenant_id = v_actor.tenant_id and exists (
       select from public.agent_runs r
       where r.tenant_id = a.tenant_id and r.agent_id = a.id and r.ended_at is null)
-    order by a.id limit 200
+      -- Those whose queue merely waits would keep the others from their turn.
+      and exists (select from app.overdue_runs(a, app.believed_held(a, v_worked_at, v_now), v_now))
+    order by a.seen_at, a.id limit 200
   loop
     select * into v_agent from public.agents a
       where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id for no key update;
-    v_events := app.settle_lost_runs(v_agent, case when app.has_vanished(v_agent, v_worked_at, v_now) then '{}'
-      else array(
-        select r.id from public.agent_runs r
-        where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.ended_at is null) end, v_now);
+    v_events := app.settle_lost_runs(v_agent, app.believed_held(v_agent, v_worked_at, v_now), v_now);
     if v_events <> '[]' then
       perform app.append_checked(v_events, v_actor);
       v_settled := v_settled + jsonb_array_length(v_events);

@@ -33,6 +33,9 @@ declare
   v_reason constant text := app.clean_name(reason, 300);
 begin
   perform app.refuse_limited(v_actor);
+  if stopped is not true then
+    perform app.check_takes_back(v_actor);
+  end if;
   if stopped is not true and app.role_rank(v_actor.role) < 3 then
     perform app.fail('forbidden', 'Only an administrator of the workspace lets its agents go on.', null,
       'Ask an owner of the workspace.');
@@ -57,8 +60,7 @@ begin
     'data', jsonb_build_object('reach', reach, 'reason', v_reason, 'agent', v_actor.agent)), actor);
   return jsonb_build_object('reach', reach, 'stopped', stopped is true, 'running', (
     select count(*) from public.agent_runs r
-    where r.tenant_id = v_actor.tenant_id
-      and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')));
+    where r.tenant_id = v_actor.tenant_id and app.is_active(r)));
 end
 $function$;
 -- owner cairn_owner

@@ -165,14 +165,13 @@ CREATE OR REPLACE FUNCTION app.evolve_review(task public.tasks, event public.eve
  IMMUTABLE
 AS $function$
 begin
+  task := app.unlock_task(task, case event.event_type when 'task.returned' then 'pending' else 'blocked' end);
   task.last_agent := app.actor_name(event);
   if event.event_type = 'task.returned' then
-    task := app.unlock_task(task, 'pending');
     task.last_outcome := 'changes_requested';
     task.last_reason := event.payload ->> 'reason';
     return task;
   end if;
-  task := app.unlock_task(task, 'blocked');
   task.blocked_reason := format('It was submitted, and waits for review by %s.',
     case when task.reviewer is null then 'a person' else app.quoted_name(task.reviewer) end);
   task.last_outcome := 'submitted';
@@ -472,7 +471,11 @@ begin
   task.blocked_by := null;
   task.completed_at := null;
   -- It waits for its review no longer.
-  task.last_outcome := nullif(task.last_outcome, 'submitted');
+  if task.last_outcome = 'submitted' then
+    task.last_outcome := null;
+    task.last_reason := null;
+    task.last_agent := null;
+  end if;
   return task;
 end
 $function$;

@@ -55,6 +55,7 @@ describe('a task that names who checks it', () => {
     expect(await call(as('ada'), 'get_task', { task: 'web-1' })).toMatchObject({
       ...{ status: 'completed', summary: 'Done.', evidence: [{ criterion: 1, note: evidence[0]?.note }] },
     });
+    expect(await call(as('ada'), 'get_task', { task: 'web-1' })).not.toHaveProperty('last_reason');
     expect(await call(as('ada'), 'get_task', { task: 'web-2' })).toMatchObject({ ready: true });
     expect(await verify(as('ada'))).toMatchObject({ ok: true });
   });
@@ -94,7 +95,11 @@ describe('a task that names who checks it', () => {
         { stream: `approval:${newId()}`, type: 'approval.requested', data: { title: 'Done?', task: 'web-1', ...data } },
       ]);
 
-    await expect(ask({ kind: 'task' })).rejects.toMatchObject({ code: 'invalid_input', details: { field: 'kind' } });
+    await expect(ask({ kind: 'task' })).rejects.toMatchObject({
+      code: 'invalid_input',
+      details: { field: 'kind' },
+      hint: "The task's holder submits it by completing it.",
+    });
     await expect(ask({ kind: 'question' })).rejects.toMatchObject({ details: { field: 'ttl_seconds' } });
   });
 
@@ -134,9 +139,12 @@ describe('a gate that asks for approval', () => {
   test('lets a holder submit, and a person’s yes complete the task', async ({ as }) => {
     const answer = await submitted(as, { reviewer: undefined }, rules);
     expect(answer).toMatchObject({ task: { submitted: true } });
-    await expect(call(as('bob'), 'review_task', { task: 'web-1', decision: 'approved' })).rejects.toMatchObject(
-      forbidden,
-    );
+    const yes = { task: 'web-1', decision: 'approved' };
+    await expect(call(as('bob'), 'review_task', yes)).rejects.toMatchObject({
+      ...forbidden,
+      message: expect.stringContaining('is answered by a person, not by an agent.'),
+    });
+    await expect(call(as('ada'), 'review_task', yes)).rejects.toMatchObject({ hint: 'It waits for a person.' });
 
     await approveTask(person(as('ada')), { task: 'web-1' });
 

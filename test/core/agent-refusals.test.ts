@@ -2,12 +2,13 @@ import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { newId } from '../../src/events/ids.ts';
 import { callerOf } from '../support/callers.ts';
-import { call } from '../support/calls.ts';
+import { call, person } from '../support/calls.ts';
 import { append, verify } from '../support/commands.ts';
 import { claimed, completed, runnerOf } from '../support/runners.ts';
 import { test as base } from '../support/world.ts';
 
 const forbidden = { code: 'forbidden' };
+const inPerson = { code: 'forbidden', message: 'A person lets agents go on, not an agent.' };
 const invalid = { code: 'invalid_input' };
 const illegal = { code: 'illegal_transition' };
 const lost = { code: 'lock_lost' };
@@ -53,7 +54,9 @@ describe('an agent', () => {
     await expect(append(member, changed(id, 'renamed', { name: 'x' }))).rejects.toMatchObject(forbidden);
     await expect(append(member, changed(id, 'retired'))).rejects.toMatchObject(forbidden);
     await append(member, changed(id, 'paused', { reason: 'Smoke.' }));
-    await expect(append(member, changed(id, 'resumed'))).rejects.toMatchObject(forbidden);
+    await expect(append(person(member), changed(id, 'resumed'))).rejects.toMatchObject(forbidden);
+    await expect(append(as('ada'), changed(id, 'resumed'))).rejects.toMatchObject(inPerson);
+    await append(person(as('ada')), changed(id, 'resumed'));
   });
 
   test('that is retired does nothing more; another may have its name', async ({ as }) => {
@@ -222,8 +225,12 @@ describe('all agents', () => {
       ctx.db.call('stop_agents', args, ctx.actor);
 
     await stop(member, { reach: 'workspace', stopped: true });
-    await expect(stop(member, { reach: 'workspace', stopped: false })).rejects.toMatchObject(forbidden);
-    await stop(as('ada'), { reach: 'workspace', stopped: false });
+    await expect(stop(person(member), { reach: 'workspace', stopped: false })).rejects.toMatchObject({
+      code: 'forbidden',
+      message: expect.stringContaining('an administrator'),
+    });
+    await expect(stop(as('ada'), { reach: 'workspace', stopped: false })).rejects.toMatchObject(inPerson);
+    await stop(person(as('ada')), { reach: 'workspace', stopped: false });
     await expect(stop(as('ada'), { reach: 'installation', stopped: true })).rejects.toMatchObject(forbidden);
     await expect(stop(as('ada'), { reach: 'moon', stopped: true })).rejects.toMatchObject(invalid);
     const limited = { ...as('ada').actor, project_id: newId() };

@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest';
 import { call, person } from '../support/calls.ts';
 import { verify } from '../support/commands.ts';
-import { claimed, completed, runnerOf } from '../support/runners.ts';
+import { claimed, completed, type Runner, runnerOf } from '../support/runners.ts';
 import { test } from '../support/world.ts';
 
 describe('an agent', () => {
@@ -140,6 +140,29 @@ describe('a command', () => {
     expect(await verify(as('ada'))).toMatchObject({ ok: true });
   });
 
+  test.for([
+    ['its runner ends', async (runner: Runner) => runner.claim()],
+    [
+      'its runner gives it back',
+      async (runner: Runner, { run, lock_token }: { run: { id: string }; lock_token: number }) =>
+        runner.report(run.id, lock_token, [{ type: 'run.requeued' }]),
+    ],
+  ] as const)('that was to be interrupted does not come back when %s', async ([, leave], { as }) => {
+    const runner = await runnerOf(as('ada'), 'claude-1');
+    const sent = await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'a', repeatable: true });
+    const held = await claimed(runner);
+    await call(as('ada'), 'interrupt_run', { run: held.run.id, reason: 'Enough.' });
+
+    await leave(runner, held);
+
+    expect(await call(as('ada'), 'get_command', { command: sent.id })).toMatchObject({
+      status: 'cancelled',
+      runs: [{ status: 'cancelled', end_reason: 'interrupted', error: 'Enough.' }],
+    });
+    expect(await runner.claim()).toEqual({ nothing: 'nothing waits for it' });
+    expect(await verify(as('ada'))).toMatchObject({ ok: true });
+  });
+
   test('says why it does not start', async ({ as, clock }) => {
     const runner = await runnerOf(as('ada'), 'claude-1');
     const why = async () => {
@@ -152,7 +175,7 @@ describe('a command', () => {
     await call(as('ada'), 'change_agent', { agent: 'claude-1', change: 'stop', reason: 'Wait.' });
     expect(await why()).toBe('claude-1 is stopped by ada: Wait.');
     expect(await runner.claim()).toHaveProperty('nothing');
-    await call(as('ada'), 'change_agent', { agent: 'claude-1', change: 'go_on' });
+    await call(person(as('ada')), 'change_agent', { agent: 'claude-1', change: 'go_on' });
 
     await call(person(as('ada')), 'stop_agents', { reason: 'Smoke.' });
     expect(await why()).toBe('all agents of the workspace are stopped: Smoke.');

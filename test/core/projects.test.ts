@@ -2,7 +2,8 @@ import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { newId } from '../../src/events/ids.ts';
 import { call, plan } from '../support/calls.ts';
-import { note, record } from '../support/commands.ts';
+import { note, record, verify } from '../support/commands.ts';
+import { claimed, completed, runnerOf } from '../support/runners.ts';
 import { test } from '../support/world.ts';
 
 const decision = { title: 'Port', choice: '443', rationale: 'TLS.' };
@@ -83,5 +84,54 @@ describe('a project', () => {
       message: 'The project web is archived.',
     });
     expect(await call(as('ada'), 'list_events', { project: 'web', page_size: 1 })).toMatchObject({ position });
+  });
+});
+
+describe('the archiving of a project', () => {
+  test('is refused while runs of it go on, and names them', async ({ as }) => {
+    await plan(as('ada'), []);
+    const runner = await runnerOf(as('ada'), 'claude-1');
+    await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'x', project: 'web' });
+    const { run, lock_token } = await claimed(runner);
+    const archive = () => call(as('ada'), 'archive_project', { project: 'web' });
+
+    await expect(archive()).rejects.toMatchObject({
+      code: 'lock_held',
+      message: `Runs go on in web: claude-1 (${run.id}).`,
+      hint: expect.stringContaining('cairn runs interrupt'),
+    });
+
+    await runner.report(run.id, lock_token, [completed]);
+    expect(await archive()).toHaveProperty('archived_at');
+  });
+
+  test('ends what waits in queues for it', async ({ as }) => {
+    await plan(as('ada'), []);
+    const runner = await runnerOf(as('ada'), 'claude-1');
+    const sent = await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'x', project: 'web' });
+    await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'y' });
+
+    await call(as('ada'), 'archive_project', { project: 'web' });
+
+    expect(await call(as('ada'), 'get_command', { command: sent.id })).toMatchObject({
+      status: 'cancelled',
+      runs: [{ status: 'cancelled', end_reason: 'cancelled', error: 'Its project was archived.' }],
+    });
+    expect(await claimed(runner)).toMatchObject({ command: { content: 'y' } });
+    expect(await verify(as('ada'))).toMatchObject({ ok: true });
+  });
+
+  test('and a claim of its queue at once: one comes first', async ({ as }) => {
+    await plan(as('ada'), []);
+    const runner = await runnerOf(as('ada'), 'claude-1');
+    await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'x', project: 'web' });
+
+    const [archived, given] = await Promise.allSettled([
+      call(as('ada'), 'archive_project', { project: 'web' }),
+      claimed(runner),
+    ]);
+
+    expect(archived.status).not.toBe(given.status);
+    expect(await verify(as('ada'))).toMatchObject({ ok: true });
   });
 });

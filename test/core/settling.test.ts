@@ -90,6 +90,18 @@ describe('what a runner left that never came back', () => {
     await claimed(await runnerOf(as('ada'), 'claude-1'));
   });
 
+  test('has its turn, however many agents merely wait', { timeout: 60_000 }, async ({ as, clock, settle }) => {
+    for (const type of ['heron', 'egret']) {
+      await Promise.all(Array.from({ length: 100 }, (_, n) => runnerOf(as('ada'), `${type}-${n}`, { type })));
+      await call(as('ada'), 'send_command', { to: [`type:${type}`], content: 'x' });
+    }
+    await runnerOf(as('ada'), 'stork');
+    await call(as('ada'), 'send_command', { to: ['stork'], content: 'y', ttl_seconds: 60 });
+    await clock.advance({ seconds: 61 });
+
+    expect(await settle()).toBe(1);
+  });
+
   test('asked a person: their question expires', async ({ as, clock, settle }) => {
     await call(as('bo'), 'ask_approval', { title: 'Which?', ttl_seconds: 60, wait_seconds: 0 });
     await clock.advance({ seconds: 61 });

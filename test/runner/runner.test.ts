@@ -109,7 +109,7 @@ describe.for(['the database', 'HTTP'] as const)('a runner of Claude Code over %s
       status: 'queued',
       runs: [{ why: 'all agents of the workspace are stopped: Smoke.' }],
     });
-    await call(as('ada'), 'stop_agents', { stopped: false });
+    await call(person(as('ada')), 'stop_agents', { stopped: false });
     expect(await ended(as('ada'), waiting)).toMatchObject({ status: 'completed' });
   });
 

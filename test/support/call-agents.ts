@@ -37,5 +37,4 @@ export async function callAgents(call: Call, ctx: Context): Promise<void> {
   await call('ada', 'list_commands');
   await call('ada', 'change_agent', { agent: 'heron-1', change: 'rename', name: 'heron-2' });
   await call('ada', 'stop_agents', { reason: 'Night' });
-  await call('ada', 'stop_agents', { stopped: false });
 }

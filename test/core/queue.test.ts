@@ -1,0 +1,98 @@
+import { describe, expect } from 'vitest';
+import { getControl } from '../../src/services/runner.ts';
+import { callerOf } from '../support/callers.ts';
+import { call, plan } from '../support/calls.ts';
+import { verify } from '../support/commands.ts';
+import { claimed, completed, runnerOf } from '../support/runners.ts';
+import { test } from '../support/world.ts';
+
+const gate = { gates: [{ on: 'claim', require: { artifacts: ['document'] } }] };
+const why = 'task web-1 needs an artifact of type document (add_artifact)';
+
+describe('a run that no claim would start', () => {
+  test('because of a gate says so, and the next of the queue is taken before it', async ({ as }) => {
+    await plan(as('ada'), [{ title: 'A' }], gate);
+    const runner = await runnerOf(as('ada'), 'claude-1');
+    const sent = await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'x', task: 'web-1' });
+    expect(sent).toMatchObject({ runs: [{ why }] });
+    expect(await runner.beat()).toMatchObject({ queued: false });
+    expect(await runner.claim()).toHaveProperty('nothing');
+
+    await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'y' });
+    const { run, lock_token, command } = await claimed(runner);
+    expect(command.content).toBe('y');
+    await runner.report(run.id, lock_token, [completed]);
+
+    await call(as('ada'), 'add_artifact', { task: 'web-1', type: 'document', ref: 'design.md' });
+    expect(await claimed(runner)).toMatchObject({ command: { id: sent.id } });
+    expect(await verify(as('ada'))).toMatchObject({ ok: true });
+  });
+
+  test('keeps hooks and tools from nothing that comes after it', async ({ as }) => {
+    await plan(as('ada'), [{ title: 'A' }], gate);
+    const hook = callerOf(as('claude-code#7f3a'));
+    await hook.begin();
+    await call(as('ada'), 'send_command', { to: [hook.name], content: 'x', task: 'web-1' });
+    expect(await getControl(as(hook.name), { agent: hook.name, held: [] })).toMatchObject({ queued: false });
+
+    await call(as('ada'), 'send_command', { to: [hook.name], content: 'y' });
+    expect(await getControl(as(hook.name), { agent: hook.name, held: [] })).toMatchObject({ queued: true });
+    expect(await hook.next()).toMatchObject({ command: { content: 'y' } });
+  });
+
+  test('because its project is archived waits until it is taken back', async ({ as, sql, people: { owner } }) => {
+    await plan(as('ada'), []);
+    const runner = await runnerOf(as('ada'), 'claude-1');
+    await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'x', project: 'web' });
+    // As one that was sent at the moment of the archiving.
+    const archive = (at: string) =>
+      sql.query(`update public.projects set archived_at = ${at} where tenant_id = $1`, [owner.tenant_id]);
+    await archive('now()');
+
+    expect((await call(as('ada'), 'list_queue')).runs).toMatchObject([{ why: 'the project web is archived' }]);
+    expect(await runner.claim()).toHaveProperty('nothing');
+
+    await archive('null');
+    await claimed(runner);
+  });
+
+  test('because another was quicker to its task is passed over', async ({ as }) => {
+    await plan(
+      as('ada'),
+      Array.from({ length: 8 }, (_, n) => ({ title: `${n}` })),
+    );
+    for (let n = 1; n <= 8; n += 1) {
+      const runner = await runnerOf(as('ada'), `claude-${n}`);
+      await call(as('ada'), 'send_command', { to: [runner.name], content: 'x', task: `web-${n}` });
+
+      const [given, taken] = await Promise.allSettled([
+        runner.claim(),
+        call(as('bob'), 'claim_task', { task: `web-${n}` }),
+      ]);
+
+      expect(given).toMatchObject({
+        status: 'fulfilled',
+        value: taken.status === 'fulfilled' ? { nothing: expect.any(String) } : { run: { task: `web-${n}` } },
+      });
+    }
+  });
+});
+
+describe('a command for all', () => {
+  test('leaves out sessions that are over, unless they are named', async ({ as, clock }) => {
+    await callerOf(as('claude-code#7f3a')).begin();
+    await clock.advance({ seconds: 901 });
+    await callerOf(as('claude-code#0001')).begin();
+    const runner = await runnerOf(as('ada'), 'claude-1');
+    await runner.beat({ leaving: true });
+    const sentTo = async (to: string) => {
+      const { runs } = await call(as('ada'), 'send_command', { to: [to], content: 'x' });
+      return (runs as { agent: string }[]).map(({ agent }) => agent).sort();
+    };
+
+    // A runner comes back under its name.
+    expect(await sentTo('all')).toEqual(['claude-1', 'claude-code#0001']);
+    expect(await sentTo('type:claude')).toEqual(['claude-1', 'claude-code#0001']);
+    expect(await sentTo('claude-code#7f3a')).toEqual(['claude-code#7f3a']);
+  });
+});
