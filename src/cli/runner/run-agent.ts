@@ -40,9 +40,10 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
   try {
     for (const name of names) {
       const state = new StateFile(config.dataDir, `${name}${opened.place && `@${opened.place}`}`);
-      const token = await endLeftovers(await state.read(), { name, graceMs: GRACE_MS });
-      const runner = await runnerOf({ config, words, options, opened, log, name, type, token, state });
+      let runner: Runner;
       try {
+        const token = await endLeftovers(await state.read(), { name, graceMs: GRACE_MS });
+        runner = await runnerOf({ config, words, options, opened, log, name, type, token, state });
         await runner.start();
       } catch (error) {
         if (isTaken(error) && options.name === undefined) continue;
