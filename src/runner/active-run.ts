@@ -28,6 +28,8 @@ type Parts = {
   env: Record<string, string>;
   /** How long a person is waited for. */
   askSeconds: number;
+  /** Its driver has its text, and may have started a process. */
+  given(run: string): void;
   delivered(run: string): void;
   /** A beat tells more than the one before. */
   changed(): void;
@@ -188,13 +190,18 @@ export class ActiveRun {
   }
 
   async #turnOf({ driver }: Place, { text, mode }: { text: string; mode: Mode }): Promise<Ended | Limited> {
-    const { changed, delivered, printed, env } = this.#parts;
+    const { changed, given, printed, env } = this.#parts;
     const { run } = this.started;
+    const delivered = this.#onceDelivered(driver.path);
     const turn = beginTurn(driver, text, {
       mode,
       env,
       watcher: {
-        acknowledged: () => this.#say({ type: 'run.acknowledged' }),
+        delivered,
+        acknowledged: () => {
+          delivered();
+          this.#say({ type: 'run.acknowledged' });
+        },
         printed: (stream, words) => {
           this.#signAt = performance.now();
           this.#output.add(stream, words);
@@ -213,8 +220,7 @@ export class ActiveRun {
       },
     });
     this.#turn = turn;
-    delivered(run.id);
-    this.#say({ type: 'run.delivered', data: { path: driver.path } });
+    given(run.id);
     if (this.#told !== undefined) turn.interrupt();
     const found = await turn.ended;
     this.#turn = undefined;
@@ -222,6 +228,16 @@ export class ActiveRun {
     this.#usedBefore = this.#tokens;
     this.#used = { in: 0, out: 0 };
     return found;
+  }
+
+  #onceDelivered(path: string): () => void {
+    let isDelivered = false;
+    return () => {
+      if (isDelivered) return;
+      isDelivered = true;
+      this.#say({ type: 'run.delivered', data: { path } });
+      this.#parts.delivered(this.started.run.id);
+    };
   }
 
   async #ask(question: Question, signal: AbortSignal) {

@@ -14,7 +14,7 @@ export type Notice =
   | { what: 'registered' | 'away' | 'back' }
   | { what: 'stopped' | 'refused'; why: string }
   | { what: 'started'; started: Started }
-  | { what: 'delivered'; run: string }
+  | { what: 'given' | 'delivered'; run: string }
   | { what: 'asked'; run: string; question: Question }
   | { what: 'limited'; run: string; until: Date; reason: string }
   | { what: 'left'; run: string; left: Left }
@@ -230,6 +230,7 @@ export class Runner {
         this.#tell({ what: 'asked', run: id, question });
       },
       changed: () => this.#beatSoon(),
+      given: (id) => this.#tell({ what: 'given', run: id }),
       delivered: (id) => this.#tell({ what: 'delivered', run: id }),
       left: (id, left) => this.#tell({ what: 'left', run: id, left }),
       limited: (id, until, reason) => this.#tell({ what: 'limited', run: id, until, reason }),

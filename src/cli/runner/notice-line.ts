@@ -21,6 +21,7 @@ export function noticeLine(notice: Notice, { name, what }: About): string | unde
       const { id, sent_by, content } = notice.started.command;
       return `${styled('cyan', '▶')} command ${id.slice(-8)} from ${cleanLine(sent_by)}: ${cleanLine(content).slice(0, 200)}`;
     }
+    case 'given':
     case 'delivered':
       return undefined;
     case 'asked':

@@ -149,9 +149,11 @@ class CodexSession {
     this.#files.clear();
     this.#commands.clear();
     this.#streamed.clear();
-    await peer.ask('turn/start', { threadId, input }, (answer) => {
+    const started = peer.ask('turn/start', { threadId, input }, (answer) => {
       this.#current = TurnStarted.parse(answer).turn.id;
     });
+    this.#turn.deliver(member);
+    await started;
     if (member.isInterrupted) this.#interrupt();
   }
 
