@@ -73,8 +73,11 @@ async function tokenOf({ tokenFile }: PortOptions): Promise<string | undefined> 
 
 const TOKEN_VARIABLE = 'CAIRN_TOKEN';
 
-/** Returns the environment for the agent: the runner's token is not its own. */
+/** With these the agent could act as any user. */
+const SECRET_VARIABLES: ReadonlySet<string> = new Set([TOKEN_VARIABLE, 'DATABASE_URL', 'SUPABASE_SECRET_KEY']);
+
+/** Returns the environment for the agent: what the runner connects with is not its own. */
 export function agentEnvironment(agent: string): NodeJS.ProcessEnv {
-  const { [TOKEN_VARIABLE]: _, ...env } = thisHost().env;
-  return { ...env, CAIRN_AGENT: agent };
+  const given = Object.entries(thisHost().env).filter(([name]) => !SECRET_VARIABLES.has(name));
+  return { ...Object.fromEntries(given), CAIRN_AGENT: agent };
 }
