@@ -1,51 +1,30 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError, messageOf } from '../errors.ts';
-import type { Log } from '../log.ts';
 import { goOnText, orderText } from '../services/order.ts';
 import type { Answered, Claimed, Held } from '../services/runner.ts';
 import { clean } from '../text.ts';
 import { beginTurn } from './begin-turn.ts';
 import type { Ended, Limited, Mode, Question, Turn } from './driver.ts';
 import { memoryMbOf } from './health.ts';
-import { exceeded, secondsUntil } from './limits.ts';
+import { exceeded } from './limits.ts';
 import { OutputSender } from './output-sender.ts';
-import type { Left, OpenPlace, Place } from './place.ts';
-import type { Report, RunnerPort } from './port.ts';
+import type { Left, Place } from './place.ts';
+import type { Report } from './port.ts';
 import { ProcessorMeter } from './processor.ts';
+import { secondsUntil, waitUntil } from './provider-wait.ts';
 import { Questions } from './questions.ts';
+import type { RunParts } from './run-parts.ts';
 import { Subagents } from './subagents.ts';
 import { untilTaken } from './until-taken.ts';
 
 export type Started = Exclude<Claimed, { nothing: string }>;
-
-type Parts = {
-  port: RunnerPort;
-  enter: OpenPlace;
-  log: Log;
-  graceMs: number;
-  /** Over how long the use of the processor counts. */
-  processorMs: number;
-  env: Record<string, string>;
-  /** How long a person is waited for. */
-  askSeconds: number;
-  spoolDir: string;
-  delivered(run: string): void;
-  /** A beat tells more than the one before. */
-  changed(): void;
-  printed(run: string, stream: 'stdout' | 'stderr', text: string): void;
-  asked(run: string, question: Question): void;
-  limited(run: string, until: Date, reason: string): void;
-  left(run: string, left: Left): void;
-};
-
-const LOOK_MS = 5_000;
 
 /** A run that was claimed, from its delivery until the database knows its end. */
 export class ActiveRun {
   readonly started: Started;
   /** Settles when its end is known, or somebody else's. */
   readonly settled: Promise<Ended>;
-  readonly #parts: Parts;
+  readonly #parts: RunParts;
   readonly #startedAt = performance.now();
   #signAt = performance.now();
   #isSilenceTold = false;
@@ -68,10 +47,10 @@ export class ActiveRun {
   /** Ends what it waits for. */
   readonly #leaving = new AbortController();
   readonly #questions: Questions;
-  #reports: Promise<void> = Promise.resolve();
+  #reports: Promise<unknown> = Promise.resolve();
   readonly #output: OutputSender;
 
-  constructor(started: Started, parts: Parts) {
+  constructor(started: Started, parts: RunParts) {
     this.started = started;
     this.#parts = parts;
     this.#output = new OutputSender({ ...parts, send: (sent) => parts.port.output(this.held, sent) });
@@ -129,7 +108,7 @@ export class ActiveRun {
     if (silence_limit_ms === undefined || ms < silence_limit_ms / 2) this.#isSilenceTold = false;
     else if (!this.#isSilenceTold) {
       this.#isSilenceTold = true;
-      this.#say({ type: 'run.silent', data: { seconds: Math.ceil(ms / 1_000) } });
+      void this.#say({ type: 'run.silent', data: { seconds: Math.ceil(ms / 1_000) } });
     }
   }
 
@@ -186,13 +165,18 @@ export class ActiveRun {
   }
 
   async #turnOf({ driver }: Place, { text, mode }: { text: string; mode: Mode }): Promise<Ended | Limited> {
-    const { changed, delivered, printed, env } = this.#parts;
+    const { changed, given, printed, env } = this.#parts;
     const { run } = this.started;
+    const delivered = this.#onceDelivered(driver.path);
     const turn = beginTurn(driver, text, {
       mode,
       env,
       watcher: {
-        acknowledged: () => this.#say({ type: 'run.acknowledged' }),
+        delivered,
+        acknowledged: () => {
+          delivered();
+          void this.#say({ type: 'run.acknowledged' });
+        },
         printed: (stream, words) => {
           this.#signAt = performance.now();
           this.#output.add(stream, words);
@@ -211,8 +195,7 @@ export class ActiveRun {
       },
     });
     this.#turn = turn;
-    delivered(run.id);
-    this.#say({ type: 'run.delivered', data: { path: driver.path } });
+    given(run.id);
     if (this.#told !== undefined) turn.interrupt();
     const found = await turn.ended;
     this.#turn = undefined;
@@ -220,6 +203,16 @@ export class ActiveRun {
     this.#usedBefore = this.#tokens;
     this.#used = { in: 0, out: 0 };
     return found;
+  }
+
+  #onceDelivered(path: string): () => void {
+    let isDelivered = false;
+    return () => {
+      if (isDelivered) return;
+      isDelivered = true;
+      void this.#say({ type: 'run.delivered', data: { path } });
+      this.#parts.delivered(this.started.run.id);
+    };
   }
 
   async #ask(question: Question, signal: AbortSignal) {
@@ -237,15 +230,12 @@ export class ActiveRun {
     const seconds = secondsUntil(until);
     const end = Date.now() + 1_000 * seconds;
     this.#waitsSince = performance.now();
-    this.#say({ type: 'run.paused', data: { seconds, reason: reason.slice(0, 2_000) } });
+    void this.#say({ type: 'run.paused', data: { seconds, reason: reason.slice(0, 2_000) } });
     this.#parts.limited(run.id, new Date(end), reason);
     const { signal } = this.#leaving;
-    // By the clock on the wall: a machine may sleep meanwhile, and a timer holds a month at most.
-    while (!signal.aborted && Date.now() < end) {
-      await sleep(Math.min(end - Date.now(), LOOK_MS), undefined, { signal }).catch(() => {});
-    }
+    await waitUntil(end, signal);
     this.#waitNoLonger();
-    if (!signal.aborted) this.#say({ type: 'run.resumed' });
+    if (!signal.aborted) void this.#say({ type: 'run.resumed' });
   }
 
   #waitNoLonger(): void {
@@ -259,7 +249,7 @@ export class ActiveRun {
     const { in: tokens_in, out: tokens_out } = this.#tokens;
     // Who follows it reads until its end is told, which a server that takes no output does not put off.
     await Promise.race([this.#output.tryEnd(), sleep(2 * this.#parts.graceMs, undefined, { ref: false })]);
-    this.#say({
+    void this.#say({
       type: 'run.finished',
       data: {
         ...ended,
@@ -277,12 +267,14 @@ export class ActiveRun {
     return ended;
   }
 
-  /** Reports in order, each until it is taken: the server may be away for a while. */
-  #say(report: Report): void {
-    this.#reports = this.#reports.then(() => this.#send(report));
+  /** Reports in order, each until it is taken: the server may be away for a while. False if it is refused. */
+  #say(report: Report): Promise<boolean> {
+    const said = this.#reports.then(() => this.#send(report));
+    this.#reports = said;
+    return said;
   }
 
-  async #send(report: Report): Promise<void> {
+  async #send(report: Report): Promise<boolean> {
     const { port, log } = this.#parts;
     const { id } = this.started.run;
     try {
@@ -290,8 +282,10 @@ export class ActiveRun {
         isOver: () => this.#isLost,
         failed: (err) => log.warn({ err, run: id, type: report.type }, 'a report of a run is not taken'),
       });
+      return true;
     } catch (error) {
       if (error instanceof DomainError && error.code === 'lock_lost') this.lose();
+      return false;
     }
   }
 }

@@ -43,7 +43,9 @@ export type Answer = {
 
 /** What a driver sees of a turn while it goes on. */
 export type Watcher = {
-  /** The agent has begun with the text. */
+  /** The text has been written to the agent, which may have it from now on. */
+  delivered(): void;
+  /** The agent has begun with the text, which it so has. */
   acknowledged(): void;
   printed(stream: 'stdout' | 'stderr', text: string): void;
   /** Tokens so far, of this turn. */

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { uptime } from 'node:process';
+import { membersOf } from './session-members.ts';
 
-/** Memory of processes in MB; undefined where the system does not say (it does on Linux). */
-export function memoryMbOf(pids: readonly number[]): number | undefined {
-  const pages = pids.map(residentPages).filter((count) => count !== undefined);
-  if (pages.length === 0) return undefined;
-  return Math.round((pages.reduce((sum, count) => sum + count, 0) * 4_096) / 1_048_576);
+/** Memory in MB of processes with all that they started; undefined where the system does not say (it does on Linux). */
+export function memoryMbOf(leaders: readonly number[]): number | undefined {
+  const members = leaders.length === 0 ? [] : (membersOf(leaders) ?? []);
+  if (members.length === 0) return undefined;
+  return Math.round(members.reduce((sum, { pid }) => sum + residentKb(pid), 0) / 1_024);
 }
 
 /** What a beat says of the health of an agent: memory in MB, uptime in seconds, the time of an answer in ms. */
@@ -19,12 +20,11 @@ export function healthOf(pids: readonly number[], answered: { count: number; ms:
   };
 }
 
-/** The second number of /proc/PID/statm (proc(5)). */
-function residentPages(pid: number): number | undefined {
+/** As /proc/PID/status (proc(5)) says, whatever the size of a page. */
+function residentKb(pid: string): number {
   try {
-    const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
-    return Number.isInteger(pages) ? pages : undefined;
+    return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
   } catch {
-    return undefined;
+    return 0;
   }
 }

@@ -48,8 +48,9 @@ export class KeptProcess {
     this.#turn.endAll({ status: 'failed', end_reason: 'crashed', error: `${why} ${complained.text}`.trim() });
   }
 
-  send(line: object): void {
-    this.#group?.child.stdin.write(`${JSON.stringify(line)}\n`);
+  /** Writes a line; `written` hears when it is on its way, and nothing where the program does not start. */
+  send(line: object, written: () => void = () => {}): void {
+    this.#group?.write(`${JSON.stringify(line)}\n`, written);
   }
 
   stop(): void {

@@ -34,13 +34,3 @@ export function exceeded(limits: Limits, seen: Seen): { end_reason: Reason; erro
   }
   return undefined;
 }
-
-// Where a provider does not say when it allows more.
-const LIMITED_SECONDS = 900;
-const LIMITED_SECONDS_MAX = 2_592_000;
-
-/** How long a provider is waited for that allows more at a time. */
-export function secondsUntil(time: string | undefined): number {
-  const given = time === undefined ? Number.NaN : Math.ceil((Date.parse(time) - Date.now()) / 1_000);
-  return Number.isNaN(given) ? LIMITED_SECONDS : Math.min(Math.max(given, 1), LIMITED_SECONDS_MAX);
-}

@@ -37,6 +37,13 @@ export class ProcessGroup {
     return this.child.pid;
   }
 
+  /** Writes to the program; `written` hears when it is on its way, and nothing where the program does not start. */
+  write(text: string, written: () => void): void {
+    this.child.stdin.write(text, (error) => {
+      if (!error && this.pid !== undefined) written();
+    });
+  }
+
   /** Ends what the program has left, and settles when all that it printed is read, too. */
   async gone({ graceMs }: { graceMs: number }): Promise<void> {
     await this.stop({ graceMs });

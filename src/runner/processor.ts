@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { membersOf } from './session-members.ts';
 
 // The kernel counts for programs in hundredths of a second (proc(5), USER_HZ).
 const TICK_MS = 10;
@@ -55,24 +55,10 @@ export class ProcessorMeter {
  * on Linux).
  */
 function processorMsOf(leaders: readonly number[]): number | undefined {
-  try {
-    const wanted = new Set(leaders.map(String));
-    const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-    return TICK_MS * all.reduce((sum, pid) => sum + ticksOf(pid, wanted), 0);
-  } catch {
-    return undefined;
-  }
+  return membersOf(leaders)?.reduce((sum, { fields }) => sum + TICK_MS * ticksOf(fields), 0);
 }
 
-/** Reads /proc/PID/stat (proc(5)): the session, and the ticks of the process and of those that it has waited for. */
-function ticksOf(pid: string, sessions: ReadonlySet<string>): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name of the program is in parentheses, and may hold any.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (!sessions.has(fields[3] ?? '')) return 0;
-    return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0);
-  } catch {
-    return 0;
-  }
+/** Counts the ticks of a process and of those that it has waited for. */
+function ticksOf(fields: readonly string[]): number {
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0);
 }

@@ -1,7 +1,7 @@
 import { Ask } from '../events/approvals.ts';
 import { newId } from '../events/ids.ts';
 import type { Answered } from '../services/runner.ts';
-import { cleanLine } from '../text.ts';
+import { clean, cleanLine } from '../text.ts';
 import type { Answer, Question } from './driver.ts';
 import type { Report } from './port.ts';
 
@@ -10,20 +10,23 @@ export const ASK_SECONDS = 900;
 
 // What the database decides is heard of a little later.
 const PATIENCE_MS = 30_000;
-const DETAIL_CHARACTERS_MAX = 6_000;
+// A report of 24 KB is taken, an approval with a detail of 16 KB.
+const DETAIL_BYTES_MAX = 12_000;
 const TITLE_CHARACTERS_MAX = 500;
 
 const NO_OTHER_WAY = 'Do not look for another way to do the same: end your turn, and say what you needed.';
 const NOBODY: Answer = { decision: 'denied', note: `Nobody answered. ${NO_OTHER_WAY}` };
+const NOT_PUT: Answer = { decision: 'denied', note: `It could not be put to anybody. ${NO_OTHER_WAY}` };
 const WITHDRAWN: Answer = { decision: 'denied', note: 'It is not asked any more.' };
 
 /** What a run asks a person, until each is answered. */
 export class Questions {
   readonly #open = new Map<string, (answer: Answer) => void>();
-  readonly #say: (report: Report) => void;
+  readonly #say: (report: Report) => Promise<boolean>;
   readonly #seconds: number;
 
-  constructor(say: (report: Report) => void, seconds: number) {
+  /** What is said settles as false where the server refuses it. */
+  constructor(say: (report: Report) => Promise<boolean>, seconds: number) {
     this.#say = say;
     this.#seconds = seconds;
   }
@@ -42,12 +45,14 @@ export class Questions {
     const settle = (answer: Answer) => this.#open.get(id)?.(answer);
     const withdraw = () => {
       settle(WITHDRAWN);
-      if (this.#open.size === 1) this.#say({ type: 'run.resumed' });
+      if (this.#open.size === 1) void this.#say({ type: 'run.resumed' });
     };
     const timer = setTimeout(settle, this.#seconds * 1_000 + PATIENCE_MS, NOBODY);
     signal.addEventListener('abort', withdraw, { once: true });
     const what = question.kind === 'permission' ? 'approval' : 'input';
-    this.#say({ type: 'run.waiting', data: { for: what, text: asked.title, ask: asked } });
+    void this.#say({ type: 'run.waiting', data: { for: what, text: asked.title, ask: asked } }).then((isPut) => {
+      if (!isPut) settle(NOT_PUT);
+    });
     try {
       return await answered;
     } finally {
@@ -74,12 +79,24 @@ export class Questions {
 /** Cuts what an agent shows to what is kept of it. */
 function askOf({ kind, title, detail, options }: Question) {
   const shown = Ask.shape.detail.safeParse(detail);
-  const cut = { shown: JSON.stringify(detail)?.slice(0, DETAIL_CHARACTERS_MAX) };
+  const fits = shown.success && bytesOf(shown.data) <= DETAIL_BYTES_MAX;
   const choices = Ask.shape.options.safeParse(options);
   return {
     kind,
     title: cleanLine(title).slice(0, TITLE_CHARACTERS_MAX) || 'It asks.',
-    ...(detail !== undefined && { detail: shown.success ? shown.data : cut }),
+    ...(detail !== undefined && { detail: fits ? shown.data : cutToFit(detail) }),
     ...(choices.success && choices.data !== undefined && { options: choices.data }),
   };
+}
+
+/** Keeps the beginning: in bytes of JSON, of which a character may have many. */
+function cutToFit(detail: Record<string, unknown>): { shown: string } {
+  let shown = JSON.stringify(detail).slice(0, DETAIL_BYTES_MAX);
+  while (bytesOf({ shown }) > DETAIL_BYTES_MAX) shown = shown.slice(0, Math.floor(shown.length * 0.9));
+  // Half of a character cannot be stored.
+  return { shown: clean(shown) };
+}
+
+function bytesOf(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value) ?? '');
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Control, RegisterAgent } from '../services/runner.ts';
 import { ActiveRun, type Started } from './active-run.ts';
@@ -7,13 +8,13 @@ import { healthOf } from './health.ts';
 import type { Left, OpenPlace } from './place.ts';
 import type { RunnerPort } from './port.ts';
 import { ASK_SECONDS } from './questions.ts';
-import { isRefusal } from './until-taken.ts';
+import { isAnswer, isEnding, isRefusal } from './refusals.ts';
 
 export type Notice =
   | { what: 'registered' | 'away' | 'back' }
-  | { what: 'stopped'; why: string }
+  | { what: 'stopped' | 'refused'; why: string }
   | { what: 'started'; started: Started }
-  | { what: 'delivered'; run: string }
+  | { what: 'given' | 'delivered'; run: string }
   | { what: 'asked'; run: string; question: Question }
   | { what: 'limited'; run: string; until: Date; reason: string }
   | { what: 'left'; run: string; left: Left }
@@ -60,6 +61,8 @@ export class Runner {
   #asks = new AbortController();
   #soon: NodeJS.Timeout | undefined;
   #answered = { count: 0, ms: 0 };
+  /** What was told last of what the server refuses. */
+  #refused: string | undefined;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -104,15 +107,15 @@ export class Runner {
       run.end({ status: 'cancelled', end_reason: 'interrupted', error: 'Its runner was stopped.' });
     }
     const { driver, graceMs = GRACE_MS } = this.#options;
-    const all = Promise.allSettled([...this.#active.values()].map(({ settled }) => settled));
+    // A claim that is on its way is given back before its agent is gone.
+    const all = Promise.allSettled([this.#loop, ...[...this.#active.values()].map(({ settled }) => settled)]);
     // A server that is away hears of the end from the next runner.
     await Promise.race([all, sleep(3 * graceMs, undefined, { ref: false })]);
     await driver.close();
-    await this.#loop?.catch(() => {});
     await this.#beat({ leaving: true }).catch(() => {});
   }
 
-  /** Does a step again and again, also while the server is away; ends with what it refuses. */
+  /** Does a step again and again, also while the server is away; ends when the agent is its no more. */
   async #repeat(step: () => Promise<{ pauseMs: number }>): Promise<void> {
     const { signal } = this.#stopping;
     const { log, everyMs: { control } = EVERY_MS } = this.#options;
@@ -123,14 +126,17 @@ export class Runner {
         this.#isAway = false;
       } catch (err) {
         if (signal.aborted) return;
-        if (isRefusal(err)) {
+        if (isEnding(err)) {
           for (const run of this.#active.values()) run.lose();
           this.#stopping.abort();
           throw err;
         }
-        if (!this.#isAway) this.#tell({ what: 'away' });
-        this.#isAway = true;
-        log.debug({ err }, 'the server does not answer');
+        if (isRefusal(err)) this.#tellRefusal(err);
+        else {
+          if (!this.#isAway) this.#tell({ what: 'away' });
+          this.#isAway = true;
+          log.debug({ err }, 'the server does not answer');
+        }
       }
       await sleep(pauseMs, undefined, { signal }).catch(() => {});
     }
@@ -187,13 +193,37 @@ export class Runner {
     return [...this.#active.values()].map(({ held }) => held);
   }
 
+  /** Asks for what waits. A refusal is about that run alone: it stays in the queue, and is asked for again later. */
+  async #next(): Promise<Started | undefined> {
+    const { port } = this.#options;
+    try {
+      const claimed = await port.claim(this.#token, [...this.#active.keys()]);
+      this.#refused = undefined;
+      return 'nothing' in claimed ? undefined : claimed;
+    } catch (error) {
+      if (!isAnswer(error)) throw error;
+      this.#tellRefusal(error);
+      return undefined;
+    }
+  }
+
+  /** Tells it once, and not at every try. */
+  #tellRefusal({ message: why }: DomainError): void {
+    if (why !== this.#refused) this.#tell({ what: 'refused', why });
+    this.#refused = why;
+  }
+
   async #claim(): Promise<boolean> {
     const { port, driver, log, graceMs = GRACE_MS, askSeconds = ASK_SECONDS, env = {} } = this.#options;
     const { printed = () => {}, processorMs = PROCESSOR_MS, spoolDir } = this.#options;
     const { enter = async () => ({ driver, leave: async () => undefined }) } = this.#options;
-    const started = await port.claim(this.#token, [...this.#active.keys()]);
-    if ('nothing' in started) return false;
+    const started = await this.#next();
+    if (started === undefined) return false;
     if (started.deliver === 'interrupt') await this.#clearTheWay();
+    if (this.#stopping.signal.aborted) {
+      await this.#giveBack(started);
+      return false;
+    }
     const run = new ActiveRun(started, {
       ...{ port, enter, log, graceMs, processorMs, askSeconds, printed, spoolDir },
       env: { ...env, ...contextOf(started) },
@@ -202,6 +232,7 @@ export class Runner {
         this.#tell({ what: 'asked', run: id, question });
       },
       changed: () => this.#beatSoon(),
+      given: (id) => this.#tell({ what: 'given', run: id }),
       delivered: (id) => this.#tell({ what: 'delivered', run: id }),
       left: (id, left) => this.#tell({ what: 'left', run: id, left }),
       limited: (id, until, reason) => this.#tell({ what: 'limited', run: id, until, reason }),
@@ -216,6 +247,15 @@ export class Runner {
       })
       .finally(() => this.#active.delete(started.run.id));
     return true;
+  }
+
+  /** It was claimed while the runner was told to end: its driver is closed, and the next runner takes the run. */
+  async #giveBack({ run, lock_token }: Started): Promise<void> {
+    const { port, log } = this.#options;
+    const back = { type: 'run.requeued', data: { reason: 'Its runner was stopped.' } };
+    await port.report({ run: run.id, lock_token }, [back]).catch((err) => {
+      log.warn({ err, run: run.id }, 'a run is not taken back');
+    });
   }
 
   /** A command that interrupts comes in the place of what runs. */

@@ -49,6 +49,11 @@ export class SharedTurn {
     this.#members.push(found);
   }
 
+  /** The text has been written to the agent. */
+  deliver(member: Member): void {
+    [...this.#waiting, ...this.#members].find((given) => given === member)?.watcher.delivered();
+  }
+
   /** The agent gives a sign of work on all texts of the turn. */
   begin(): void {
     for (const member of this.#members) {

@@ -1,18 +1,26 @@
-import { readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import * as z from 'zod';
 import { writeAtomically } from '../atomic-write.ts';
+import { beganAt, type Noted, whatBecameOf } from './process-start.ts';
 
 const Process = z.object({ pid: z.int().min(1), began: z.string() });
-const State = z.object({ token: z.int(), runner: Process, children: z.array(Process) });
+const State = z.object({
+  token: z.int(),
+  runner: Process,
+  children: z.array(Process),
+  /** When it was written, in ms; before this start of the machine where it does not say. */
+  at: z.number().catch(0),
+});
 export type State = z.infer<typeof State>;
 
 /** What a runner leaves for the next one of its name: its token, and the processes that it has started. */
 export class StateFile {
   readonly #path: string;
   #last: Promise<unknown> = Promise.resolve();
+  /** Of those that were noted last: some systems are slow to say it. */
+  #noted = new Map<number, Noted>();
 
   constructor(dataDir: string, agent: string) {
     // A name may hold what no file's name may.
@@ -26,11 +34,19 @@ export class StateFile {
 
   /** Writes it; where that fails, the next runner waits for the end of the lease, and finds no processes. */
   write(token: number, pids: readonly number[]): Promise<void> {
-    const state: State = { token, runner: about(process.pid), children: pids.map(about) };
     return this.#next(async () => {
+      const [runner, children] = await this.#note(pids);
+      const state: State = { token, runner, children, at: Date.now() };
       await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
       await writeAtomically(this.#path, `${JSON.stringify(state)}\n`, { mode: 0o600 });
     });
+  }
+
+  async #note(pids: readonly number[]): Promise<[runner: Noted, children: Noted[]]> {
+    const about = async (pid: number) => this.#noted.get(pid) ?? { pid, began: await beganAt(pid) };
+    const [runner, ...children] = [await about(process.pid), ...(await Promise.all(pids.map(about)))];
+    this.#noted = new Map([runner, ...children].map((noted) => [noted.pid, noted]));
+    return [runner, children];
   }
 
   remove(): Promise<void> {
@@ -52,7 +68,8 @@ export async function countRunners(dataDir: string): Promise<number> {
   const states = await Promise.all(
     names.filter((name) => name.endsWith('.json')).map((name) => stateIn(join(folder, name))),
   );
-  return states.filter((state) => state !== undefined && isSame(state.runner)).length;
+  const became = await Promise.all(states.flatMap((state) => (state === undefined ? [] : whatBecameOf(state.runner))));
+  return became.filter((what) => what === 'alive').length;
 }
 
 /** The folder of what runners of this data directory keep. */
@@ -65,33 +82,5 @@ async function stateIn(path: string): Promise<State | undefined> {
     return State.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch {
     return undefined;
-  }
-}
-
-/** Tells whether a process is still the one that was noted: numbers are given again. */
-export function isSame({ pid, began }: z.infer<typeof Process>): boolean {
-  return isAlive(pid) && (began === '' || beganAt(pid) === began);
-}
-
-function about(pid: number): z.infer<typeof Process> {
-  return { pid, began: beganAt(pid) };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
-/** The start of a process in the system's own ticks, of /proc/PID/stat (proc(5)); empty where there is none to read. */
-function beganAt(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name of the program is in parentheses, and may hold any.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    return '';
   }
 }

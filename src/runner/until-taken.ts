@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DomainError } from '../errors.ts';
+import { isRefusal } from './refusals.ts';
 
 const RETRY_MS = { first: 500, most: 10_000 };
 
@@ -23,9 +23,4 @@ export async function untilTaken<Answer>(
     }
   }
   return undefined;
-}
-
-/** Tells whether the server has refused a call, and would refuse it again. */
-export function isRefusal(error: unknown): error is DomainError {
-  return error instanceof DomainError && !error.retryable && error.code !== 'internal';
 }

@@ -182,3 +182,16 @@ describe('cairn agent run --url', { timeout: 120_000 }, () => {
     );
   });
 });
+
+describe('cairn agent run without a name', { timeout: 120_000 }, () => {
+  test('takes the next free one, beside another of its kind', async () => {
+    const words = ['--driver', 'pipe', '--type', 'teal', '--', process.execPath, PROGRAM];
+    const first = new Driving(words, '');
+    await first.says('teal-1 waits for commands');
+
+    const second = new Driving(words, '');
+
+    await second.says('waits for commands');
+    expect(second.stdout).toMatch(/^teal-2 waits/);
+  });
+});

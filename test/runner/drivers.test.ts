@@ -30,6 +30,7 @@ function give(driver: Driver, text: string, answer: () => Promise<Answer> = () =
     mode: 'turn',
     env: {},
     watcher: {
+      delivered() {},
       acknowledged() {},
       used() {},
       works() {},
@@ -159,6 +160,7 @@ describe.each(DRIVER_NAMES)('the driver %s', (name) => {
       mode: 'turn',
       env: {},
       watcher: {
+        delivered() {},
         acknowledged() {},
         used() {},
         works() {},

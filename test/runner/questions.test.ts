@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, vi } from 'vitest';
 import type { Context } from '../../src/context.ts';
+import { DomainError } from '../../src/errors.ts';
 import type { Approval } from '../../src/events/approvals.ts';
 import type { Driver } from '../../src/runner/driver.ts';
 import { claudeDriver } from '../../src/runner/drivers/claude.ts';
+import type { RunnerPort } from '../../src/runner/port.ts';
 import { decideApproval, listApprovals } from '../../src/services/approvals.ts';
 import { call, person } from '../support/calls.ts';
 import { verify } from '../support/commands.ts';
@@ -15,6 +17,21 @@ const claude = () => claudeDriver({ program: program('claude'), graceMs: GRACE_M
 
 async function asked(ctx: Context): Promise<Approval> {
   return vi.waitUntil(async () => (await listApprovals(ctx, {})).approvals[0], { timeout: 10_000, interval: 30 });
+}
+
+/** An agent that asks for leave, and ends with the answer. */
+function asking(detail: Record<string, unknown>, told: string[]): Driver {
+  return {
+    ...claude(),
+    deliver(_, { watcher }) {
+      const answered = watcher.asks({ kind: 'permission', title: 'Go on', detail }, new AbortController().signal);
+      const ended = answered.then(({ decision, note }) => {
+        told.push(note === undefined ? decision : `${decision} ${note}`);
+        return { status: 'completed', end_reason: 'completed' } as const;
+      });
+      return { ended, interrupt() {}, stop() {} };
+    },
+  };
 }
 
 describe('what an agent asks', () => {
@@ -42,6 +59,39 @@ describe('what an agent asks', () => {
 
     await ended(as('ada'), await send(as('ada'), 'ask'));
     expect(printed.join('')).toMatch(/was told: .*Nobody answered\. Do not look for another way/);
+  });
+
+  test.for([
+    ['in characters of many bytes', '消'.repeat(8_000)],
+    ['full of quotes', '"'.repeat(9_000)],
+  ])('is cut %s to what is kept of it', async ([, text], { as }) => {
+    const told: string[] = [];
+    const driver = asking({ text }, told);
+    await drive(as('ada'), { driver });
+    const command = await send(as('ada'), 'x');
+
+    const { id, detail } = await asked(as('ada'));
+    expect(detail).toEqual({ shown: expect.stringMatching(/^\{"text":"/) });
+    await decideApproval(person(as('ada')), { approval: id, decision: 'approved' });
+
+    await ended(as('ada'), command);
+    expect(told).toEqual(['approved']);
+  });
+
+  test('is denied at once, with words, where the server refuses the question', async ({ as }) => {
+    const told: string[] = [];
+    const refusing = (port: RunnerPort): RunnerPort => ({
+      ...port,
+      report: (held, events) =>
+        events.some(({ type }) => type === 'run.waiting')
+          ? Promise.reject(new DomainError('invalid_input', 'No.'))
+          : port.report(held, events),
+    });
+    await drive(as('ada'), { driver: asking({}, told), port: refusing });
+
+    await ended(as('ada'), await send(as('ada'), 'x'));
+
+    expect(told).toEqual([expect.stringMatching(/^denied It could not be put to anybody\. Do not look/)]);
   });
 
   test('is not asked any more when its run is interrupted', async ({ as }) => {

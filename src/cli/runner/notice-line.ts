@@ -15,10 +15,13 @@ export function noticeLine(notice: Notice, { name, what }: About): string | unde
       return `The ${what} answers again.`;
     case 'stopped':
       return styled('yellow', `Stopped: ${notice.why}.`);
+    case 'refused':
+      return styled('yellow', `The ${what} refuses: ${cleanLine(notice.why).slice(0, 300)}`);
     case 'started': {
       const { id, sent_by, content } = notice.started.command;
       return `${styled('cyan', '▶')} command ${id.slice(-8)} from ${cleanLine(sent_by)}: ${cleanLine(content).slice(0, 200)}`;
     }
+    case 'given':
     case 'delivered':
       return undefined;
     case 'asked':

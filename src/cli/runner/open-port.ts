@@ -82,8 +82,18 @@ async function givenToken({ tokenFile }: PortOptions): Promise<string | undefine
 
 const TOKEN_VARIABLE = 'CAIRN_TOKEN';
 
-/** Returns the environment for the agent: the runner's token is not its own. */
-export function agentEnvironment(agent: string): NodeJS.ProcessEnv {
-  const { [TOKEN_VARIABLE]: _, ...env } = thisHost().env;
-  return { ...env, CAIRN_AGENT: agent };
+// Secrets of runners and servers. An agent's own Cairn reaches its database with DATABASE_URL or SUPABASE_SECRET_KEY, as
+// where a person starts it.
+const SECRET_VARIABLES: ReadonlySet<string> = new Set([
+  TOKEN_VARIABLE,
+  'CAIRN_METRICS_TOKEN',
+  'CAIRN_LOGIN_SUPABASE_KEY',
+]);
+const DATABASE_SECRETS: ReadonlySet<string> = new Set(['DATABASE_URL', 'SUPABASE_SECRET_KEY']);
+
+/** Returns the environment for the agent. Where the runner reaches a server, the agent gets no key of a database. */
+export function agentEnvironment(agent: string, { url }: Pick<PortOptions, 'url'>): NodeJS.ProcessEnv {
+  const isHidden = (name: string) => SECRET_VARIABLES.has(name) || (url !== undefined && DATABASE_SECRETS.has(name));
+  const given = Object.entries(thisHost().env).filter(([name]) => !isHidden(name));
+  return { ...Object.fromEntries(given), CAIRN_AGENT: agent };
 }

@@ -40,9 +40,10 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
   try {
     for (const name of names) {
       const state = new StateFile(config.dataDir, `${name}${opened.place && `@${opened.place}`}`);
-      const token = await endLeftovers(await state.read(), { name, graceMs: GRACE_MS });
-      const runner = await runnerOf({ config, words, options, opened, log, name, type, token, state });
+      let runner: Runner;
       try {
+        const token = await endLeftovers(await state.read(), { name, graceMs: GRACE_MS });
+        runner = await runnerOf({ config, words, options, opened, log, name, type, token, state });
         await runner.start();
       } catch (error) {
         if (isTaken(error) && options.name === undefined) continue;
@@ -83,7 +84,7 @@ type Parts = {
 async function runnerOf({ config, words, options, opened, log, name, type, token, state }: Parts): Promise<Runner> {
   const [command = '', ...given] = words;
   const { driver, args } = options.driver === 'auto' ? driverOf(type, given) : { driver: options.driver, args: given };
-  const env = agentEnvironment(name);
+  const env = agentEnvironment(name, options);
   const work = await openDriver({
     ...{ workspace: options.workspace, agent: name, dataDir: config.dataDir, env },
     open: (cwd) =>

@@ -121,7 +121,9 @@ class AcpSession {
     if (member.isInterrupted) return this.#turn.drop(member, INTERRUPTED);
     this.#turn.join(member);
     const sessionId = this.#session ?? '';
-    this.#end(await agent.request(methods.agent.session.prompt, { sessionId, prompt: [{ type: 'text', text }] }));
+    const ended = agent.request(methods.agent.session.prompt, { sessionId, prompt: [{ type: 'text', text }] });
+    this.#turn.deliver(member);
+    this.#end(await ended);
   }
 
   #interrupt(): void {

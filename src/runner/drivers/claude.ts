@@ -73,7 +73,9 @@ class ClaudeSession {
     void member.ended.finally(() => this.#given.delete(uuid));
     const priority = PRIORITY[mode];
     const message = { role: 'user', content: text };
-    this.#process.send({ type: 'user', uuid, message, parent_tool_use_id: null, ...(priority && { priority }) });
+    this.#process.send({ type: 'user', uuid, message, parent_tool_use_id: null, ...(priority && { priority }) }, () =>
+      this.#turn.deliver(member),
+    );
     return {
       ended: member.ended,
       interrupt: () => {

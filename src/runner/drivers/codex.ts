@@ -19,6 +19,7 @@ import {
 import { replyTo } from './codex-questions.ts';
 
 type Options = { program: Program; graceMs: number };
+type Given = { peer: JsonRpcPeer; member: Member; joins: boolean };
 
 const SERVER = 'app-server';
 
@@ -127,10 +128,7 @@ class CodexSession {
     this.#thread = ThreadOpened.parse(await opened).thread.id;
   }
 
-  async #give(
-    text: string,
-    { peer, member, joins }: { peer: JsonRpcPeer; member: Member; joins: boolean },
-  ): Promise<void> {
+  async #give(text: string, { peer, member, joins }: Given): Promise<void> {
     await this.#opened;
     const input = [{ type: 'text', text, text_elements: [] }];
     const threadId = this.#thread;
@@ -149,9 +147,11 @@ class CodexSession {
     this.#files.clear();
     this.#commands.clear();
     this.#streamed.clear();
-    await peer.ask('turn/start', { threadId, input }, (answer) => {
+    const started = peer.ask('turn/start', { threadId, input }, (answer) => {
       this.#current = TurnStarted.parse(answer).turn.id;
     });
+    this.#turn.deliver(member);
+    await started;
     if (member.isInterrupted) this.#interrupt();
   }
 

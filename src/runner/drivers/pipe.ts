@@ -17,8 +17,8 @@ export function pipeDriver({ program, graceMs }: Options): Driver {
       groups.add(group);
       const turn = turnOf(group, { watcher, graceMs });
       void turn.ended.finally(() => groups.delete(group));
-      group.child.stdin.end(text);
-      watcher.acknowledged();
+      group.write(text, () => watcher.delivered());
+      group.child.stdin.end();
       return turn;
     },
     async close() {
@@ -31,6 +31,7 @@ export function pipeDriver({ program, graceMs }: Options): Driver {
 function turnOf(group: ProcessGroup, { watcher, graceMs }: { watcher: Watcher; graceMs: number }): Turn {
   const said = new Tail();
   const complained = new Tail();
+  let hasBegun = false;
   for (const [stream, tail] of [
     ['stdout', said],
     ['stderr', complained],
@@ -39,6 +40,8 @@ function turnOf(group: ProcessGroup, { watcher, graceMs }: { watcher: Watcher; g
     group.child[stream].on('data', (bytes: Buffer) => {
       const text = decoder.write(bytes);
       if (text === '') return;
+      if (!hasBegun) watcher.acknowledged();
+      hasBegun = true;
       tail.add(text);
       watcher.printed(stream, text);
     });

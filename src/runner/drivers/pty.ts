@@ -57,6 +57,8 @@ class Terminal {
   #pty: IPty | undefined;
   #printedAt = 0;
   #takesPastes = false;
+  /** A text has been typed: what the screen shows now is a sign of work on it. */
+  #isTyped = false;
   #isEnding = false;
 
   constructor(options: Options, found: Terminals) {
@@ -106,6 +108,7 @@ class Terminal {
       this.#printedAt = performance.now();
       const [on, off] = [text.lastIndexOf(PASTE.on), text.lastIndexOf(PASTE.off)];
       if (on !== off) this.#takesPastes = on > off;
+      if (this.#isTyped) this.#turn.begin();
       this.#turn.say(text);
     });
     pty.onExit(({ exitCode, signal }) => void this.#end(pty, { exitCode, signal }));
@@ -117,13 +120,15 @@ class Terminal {
     const isOver = () => this.#pty !== pty || this.#isEnding || !this.#turn.isOpen;
     const { quietMs } = this.#options;
     const settledMs = Math.min(quietMs, SETTLED_MS);
+    this.#isTyped = false;
     if (isNew) await this.#quiet(() => settledMs, isOver);
     if (isOver()) return;
     if (!member.isInterrupted) {
       pty.write(this.#keysOf(text));
       await wait(ENTER_MS);
       pty.write('\r');
-      this.#turn.begin();
+      this.#isTyped = true;
+      this.#turn.deliver(member);
       this.#printedAt = performance.now();
     }
     await this.#quiet(() => (member.isInterrupted ? settledMs : quietMs), isOver);
