@@ -6,10 +6,8 @@ import { DomainError } from './errors.ts';
 import { findProjectFile } from './project-file.ts';
 import { cleanName } from './text.ts';
 
-const Flag = z.union([
-  z.boolean(),
-  z.enum(['0', '1', 'true', 'false', '']).transform((v) => v === '1' || v === 'true'),
-]);
+const Written = z.enum(['0', '1', 'true', 'false', '']).transform((v) => v === '1' || v === 'true');
+const Flag = z.union([z.boolean(), Written]);
 const NameList = z
   .string()
   .max(500)
@@ -149,11 +147,9 @@ const Config = z.object({
   clientDocumentHosts: NameList.optional(),
   /** Lets clients identify themselves by the address of their document; otherwise all register. */
   clientDocuments: Flag.default(true),
-  /**
-   * The proxy between this machine and the internet, from the environment variables that every program reads, and the
-   * hosts to reach without it.
-   */
+  /** The proxies between this machine and the internet, as every program reads them, and the hosts past them. */
   httpsProxy: z.string().max(2_000).optional().catch(undefined),
+  httpProxy: z.string().max(2_000).optional().catch(undefined),
   noProxy: z
     .string()
     .default('')
@@ -174,6 +170,7 @@ export type Flags = { [Name in keyof Config]?: string | boolean | undefined };
 /** Every program with internet access, or every S3 client, reads these, so they are no settings of ours. */
 const SHARED_VARIABLES = Object.freeze({
   httpsProxy: ['https_proxy', 'HTTPS_PROXY'],
+  httpProxy: ['http_proxy', 'HTTP_PROXY'],
   noProxy: ['no_proxy', 'NO_PROXY'],
   s3Endpoint: ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'],
   s3Region: ['AWS_REGION', 'AWS_DEFAULT_REGION'],

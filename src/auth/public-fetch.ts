@@ -5,7 +5,7 @@ import { BlockList, isIP } from 'node:net';
 import type { Readable } from 'node:stream';
 import { createCounts } from '../counts.ts';
 import { codeOf, messageOf } from '../errors.ts';
-import { type ProxyServer, usesProxy } from './proxy.ts';
+import { type ProxyServer, usesProxy } from '../proxy.ts';
 import { networkOf } from './rate-limit.ts';
 
 /**
@@ -71,7 +71,7 @@ export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
 
   async function fetchFrom(url: URL, isTrusted: boolean): ReturnType<PublicFetch> {
     const signal = AbortSignal.timeout(msMax);
-    if (proxy !== undefined && usesProxy(proxy, url.hostname))
+    if (proxy !== undefined && usesProxy(proxy, url))
       return fetchThroughProxy(proxy, url, { signal, port, ca, bytesMax });
     const addresses = await Promise.race([resolve(url.hostname, signal), expired(signal)]);
     const [first] = addresses;
@@ -131,7 +131,7 @@ type ProxiedFetch = { signal: AbortSignal; port: number; ca: string | undefined;
 
 /** Fetches through the proxy; TLS goes on to the host. Loads the proxy client on demand, and follows no redirect. */
 async function fetchThroughProxy(proxy: ProxyServer, url: URL, { signal, port, ca, bytesMax }: ProxiedFetch) {
-  const { ProxyAgent, request: ask } = await import('./proxied-request.ts');
+  const { ProxyAgent, request: ask } = await import('../proxied-request.ts');
   const dispatcher = new ProxyAgent({ uri: proxy.url, ...(ca === undefined ? {} : { requestTls: { ca } }) });
   try {
     const target = new URL(url);

@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts';
-import { type ProxyServer, proxyOf } from './proxy.ts';
+import { type ProxyServer, proxyOf } from '../proxy.ts';
 
 /** Lifetimes in seconds, and what the operator allows. */
 export type AuthSettings = {

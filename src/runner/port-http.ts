@@ -6,10 +6,12 @@ import { Added } from '../services/output.ts';
 import { Claimed, Control, Registered } from '../services/runner.ts';
 import { VERSION } from '../version.ts';
 import type { RunnerPort } from './port.ts';
+import { posting } from './post.ts';
 
 type Question<Answer> = { body: object; answer: Answer; ms?: number; signal?: AbortSignal };
 
-type Server = { url: URL; token?: string | undefined };
+/** `proxy` is on the way to it. */
+type Server = { url: URL; token?: string | undefined; proxy?: string | undefined };
 
 const CALL_MS_MAX = 30_000;
 // Text in JSON may be six times as long, and a request is at most 1 MiB.
@@ -42,7 +44,9 @@ export function httpPort(server: Server, agent: string): RunnerPort {
   };
 }
 
-function asking({ url, token }: Server) {
+function asking(server: Server) {
+  const { url, token } = server;
+  const post = posting(server.proxy);
   const headers = {
     'content-type': 'application/json',
     'user-agent': `cairn-runner/${VERSION}`,
@@ -56,20 +60,16 @@ function asking({ url, token }: Server) {
     const up = new AbortController();
     const timer = setTimeout(() => up.abort(new Error(`There was no answer in ${ms / 1_000} seconds.`)), ms);
     try {
-      const response = await fetch(new URL(`/api/v1/runner/${name}`, url), {
-        method: 'POST',
+      const { status, text } = await post(new URL(`/api/v1/runner/${name}`, url), {
         headers,
         body: JSON.stringify(body),
-        // A token goes nowhere else.
-        redirect: 'error',
         signal: signal === undefined ? up.signal : AbortSignal.any([up.signal, signal]),
       });
-      const text = await response.text();
-      if (!response.ok) throw refusalOf(response, text, url);
+      if (status < 200 || status > 299) throw refusalOf(status, text, url);
       return answer.parse(JSON.parse(text));
     } catch (error) {
       if (error instanceof DomainError) throw error;
-      throw unreachable(url, error);
+      throw unreachable(server, error);
     } finally {
       clearTimeout(timer);
     }
@@ -78,7 +78,7 @@ function asking({ url, token }: Server) {
 
 const Refusal = z.object({ error: z.string(), message: z.string(), hint: z.string().optional() });
 
-function refusalOf({ status }: Response, text: string, url: URL): DomainError {
+function refusalOf(status: number, text: string, url: URL): DomainError {
   const { error, message, hint } = refusalIn(text) ?? {};
   if (error !== undefined && message !== undefined && isErrorCode(error))
     return new DomainError(error, message, { hint });
@@ -105,13 +105,22 @@ function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(ERROR_CODES, code);
 }
 
-function unreachable(url: URL, error: unknown): DomainError {
+function unreachable({ url, proxy }: Server, error: unknown): DomainError {
   // What fetch throws says nothing itself.
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const hint =
+    proxy === undefined
+      ? 'Check --url, and that cairn serve runs there.'
+      : `Check --url, and that the proxy ${hostOf(proxy)} lets it pass; NO_PROXY names servers that are reached without.`;
   return new DomainError('unavailable', `The server at ${url.origin} cannot be reached: ${messageOf(cause)}`, {
-    hint: 'Check --url, and that cairn serve runs there.',
+    hint,
     cause: error,
   });
+}
+
+/** Leaves out the password. */
+function hostOf(proxy: string): string {
+  return URL.parse(proxy)?.host ?? 'of HTTPS_PROXY';
 }
 
 /** Shares chunks among calls, each within its limit as JSON. */

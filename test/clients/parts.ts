@@ -1,6 +1,7 @@
 // The parts that can be asked for, in the order in which they run.
 import type { ClientName, Given } from './given.ts';
 import { asks } from './parts/asks.ts';
+import { commands } from './parts/commands.ts';
 import { drivers } from './parts/drivers.ts';
 import { hints } from './parts/hints.ts';
 import { hooks } from './parts/hooks.ts';
@@ -19,13 +20,14 @@ import { workers } from './parts/workers.ts';
 type Part = { run: (given: Given) => Promise<void>; needs?: ClientName[] };
 type PartName =
   | ('loop' | 'tokens' | 'hints' | 'hooks' | 'workers' | 'leave' | 'left' | 'kill' | 'one-token' | 'signin')
-  | ('drivers' | 'asks' | 'usage-limit' | 'subagents');
+  | ('drivers' | 'asks' | 'usage-limit' | 'subagents' | 'commands');
 
 export const PARTS: Record<PartName, Part> = {
   loop: { run: loop },
   tokens: { run: tokens },
   hints: { run: hints },
   hooks: { run: hooks, needs: ['claude'] },
+  commands: { run: commands },
   workers: { run: workers, needs: ['claude'] },
   leave: { run: leave },
   left: { run: left, needs: ['claude'] },

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { proxyOf } from '../../src/auth/proxy.ts';
 import { type PublicFetch, Unreachable } from '../../src/auth/public-fetch.ts';
 import { KNOWN_DOCUMENTS } from '../../src/auth/server/known-documents.ts';
 import { chosenSettings } from '../../src/auth/settings.ts';
 import { readConfig } from '../../src/config.ts';
+import { proxyOf } from '../../src/proxy.ts';
 import { type AuthWorld, REDIRECT, rawClient, registerClient, useAuthWorld } from '../support/auth-world.ts';
 import { startConnectProxy } from '../support/connect-proxy.ts';
 import { startDocumentHost } from '../support/document-host.ts';

@@ -1,8 +1,8 @@
 import { exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
 import { expect, test } from 'vitest';
-import { proxyOf } from '../../src/auth/proxy.ts';
 import { issuerKeys } from '../../src/auth/resource/issuer-keys.ts';
 import { readConfig } from '../../src/config.ts';
+import { proxyOf } from '../../src/proxy.ts';
 import { startConnectProxy } from '../support/connect-proxy.ts';
 import { startDocumentHost } from '../support/document-host.ts';
 

@@ -15,14 +15,16 @@ type Answer = { status: number; headers: Headers; [field: string]: unknown };
 export type RunnerServer = Awaited<ReturnType<typeof serveRunners>>;
 
 /** A server for runners over a test's database: it can go away, and come back at the same address. */
-export async function serveRunners({ db, log }: Pick<Context, 'db' | 'log'>, limits: HttpParts['limits'] = {}) {
+export async function serveRunners(
+  { db, log }: Pick<Context, 'db' | 'log'>,
+  limits: HttpParts['limits'] = {},
+  publicUrl?: URL,
+) {
   const url = new URL(`http://127.0.0.1:${await freePort()}`);
-  const settings = authSettings(url, {});
+  const { origin } = publicUrl ?? url;
+  const settings = authSettings(new URL(origin), {});
   const access = { ...bearerAccess(authStore(db), settings), routes: new Hono<RouteEnv>() };
-  const config = readConfig(
-    { host: url.hostname, port: url.port, publicUrl: url.origin, auth: true, toolsets: 'all' },
-    {},
-  );
+  const config = readConfig({ host: url.hostname, port: url.port, publicUrl: origin, auth: true, toolsets: 'all' }, {});
   const start = () => serveHttp({ config, log, db, access, limits: { drainMs: 200, ...limits } });
   let server: Awaited<ReturnType<typeof start>> | undefined = await start();
 

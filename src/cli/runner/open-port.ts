@@ -4,6 +4,7 @@ import { DomainError, messageOf } from '../../errors.ts';
 import { openLocal } from '../../local.ts';
 import type { Log } from '../../log.ts';
 import { personName } from '../../person-name.ts';
+import { proxyTo } from '../../proxy.ts';
 import { databasePort, type RunnerPort } from '../../runner/port.ts';
 import { httpPort } from '../../runner/port-http.ts';
 import { mistyped } from '../mistyped.ts';
@@ -22,7 +23,7 @@ export type OpenedPort = {
 
 /** Opens the database of this machine, or with `--url` the way to a server. */
 export function openPort(config: Config, log: Log, options: PortOptions): Promise<OpenedPort> {
-  return options.url === undefined ? overDatabase(config, log, options) : overHttp(options.url, options);
+  return options.url === undefined ? overDatabase(config, log, options) : overHttp(options.url, config, options);
 }
 
 async function overDatabase(config: Config, log: Log, { tokenFile }: PortOptions): Promise<OpenedPort> {
@@ -38,7 +39,7 @@ async function overDatabase(config: Config, log: Log, { tokenFile }: PortOptions
   };
 }
 
-async function overHttp(given: string, options: PortOptions): Promise<OpenedPort> {
+async function overHttp(given: string, config: Config, options: PortOptions): Promise<OpenedPort> {
   const url = URL.parse(given);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw mistyped('--url is the address of a cairn serve.', 'Like --url https://cairn.example.com.');
@@ -53,7 +54,7 @@ async function overHttp(given: string, options: PortOptions): Promise<OpenedPort
   return {
     what: 'server',
     place: url.host,
-    portOf: (agent) => httpPort({ url, token }, agent),
+    portOf: (agent) => httpPort({ url, token, proxy: proxyTo(url, config) }, agent),
     close: async () => {},
   };
 }

@@ -1,0 +1,90 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { type AgentWorld, openAgentWorld } from '../support/agent-world.ts';
+import { cairn, startCairn } from '../support/cairn.ts';
+
+const TERMINAL = fileURLToPath(new URL('../runner/stand-ins/pty.mjs', import.meta.url));
+
+let world: AgentWorld;
+
+beforeAll(async () => {
+  world = await openAgentWorld();
+});
+
+afterAll(() => world?.close());
+
+afterEach(() => world.clear());
+
+const isThere = async (name: string) =>
+  (await world.json('agents')).agents.some((agent: { name: string }) => agent.name === name);
+
+describe('cairn agent run', () => {
+  test('takes a terminal that is still for as long as --quiet says for done', { timeout: 60_000 }, async () => {
+    const drive = ['agent', 'run', '--name', 'heron', '--driver', 'pty', '--quiet', '1s'];
+    const runner = startCairn([...world.flags, ...drive, '--', process.execPath, TERMINAL]);
+    await vi.waitUntil(() => isThere('heron'), { timeout: 30_000, interval: 200 });
+
+    const sent = await cairn([...world.flags, 'send', 'Hello.', '--to', 'heron', '--wait'], { cwd: world.repository });
+    runner.process.kill('SIGTERM');
+    await runner.exited;
+
+    expect(sent.stdout).toMatch(/heron: completed/);
+    const [{ id }] = (await world.json('runs', '--agent', 'heron')).runs;
+    const { delivered_at, ended_at } = await world.json('runs', 'show', id);
+    const stillMs = Date.parse(ended_at) - Date.parse(delivered_at);
+    expect(stillMs).toBeGreaterThan(900);
+    // Without it, it is five seconds.
+    expect(stillMs).toBeLessThan(4_500);
+  });
+});
+
+describe('cairn agent install', () => {
+  test.skipIf(process.platform === 'win32')('shows what it would write, and writes nothing unasked', async () => {
+    const shown = await cairn(
+      [...world.flags, 'agent', 'install', '--name', 'heron', '--quiet', '2s', '--', 'claude'],
+      {
+        cwd: world.repository,
+        env: { HOME: world.home, DATABASE_URL: '', SUPABASE_URL: '' },
+      },
+    );
+
+    expect(shown).toMatchObject({ code: 2, stderr: expect.stringContaining('Say --yes.') });
+    const [path = ''] = shown.stdout.split(':\n');
+    expect(path.startsWith(join(world.home, '/'))).toBe(true);
+    expect(shown.stdout).toMatch(/agent.+run.+--quiet.+2s.+--.+claude/s);
+    await expect(stat(path)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+});
+
+describe('cairn agent wait', () => {
+  test('prints the command that comes, with what ends it', { timeout: 60_000 }, async () => {
+    const waiting = cairn([...world.flags, '--agent', 'heron', 'agent', 'wait', '--json'], { cwd: world.repository });
+    await vi.waitUntil(() => isThere('heron'), { timeout: 30_000, interval: 200 });
+    const { id } = await world.json('send', 'Look at it.', '--to', 'heron');
+
+    const { code, stdout } = await waiting;
+
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      lock_token: expect.any(Number),
+      run: { status: 'running' },
+      command: { id, content: 'Look at it.' },
+    });
+  });
+
+  test('ends with 1 when none came in its time, and is for agents alone', { timeout: 60_000 }, async () => {
+    const env = Object.fromEntries(
+      ['CAIRN_AGENT', 'CAIRN_RUN', 'CLAUDECODE', 'CODEX_SESSION_ID', 'CODEX_CI', 'GEMINI_CLI', 'CURSOR_AGENT'].map(
+        (name) => [name, ''],
+      ),
+    );
+
+    const nothing = await cairn([...world.flags, '--agent', 'heron', 'agent', 'wait', '--seconds', '1']);
+    const nobody = await cairn([...world.flags, 'agent', 'wait'], { env: { ...env, AI_AGENT: '' } });
+
+    expect(nothing).toMatchObject({ code: 1, stdout: '' });
+    expect(nobody).toMatchObject({ code: 1, stderr: expect.stringContaining('cairn --agent NAME agent wait') });
+  });
+});
