@@ -138,7 +138,7 @@ export const FETCHING = Object.freeze([
       name: 'by a flag: the metadata says so',
     },
     {
-      file: 'src/auth/proxy.ts',
+      file: 'src/proxy.ts',
       find: 'return !except.some(',
       replace: 'return true || !except.some(',
       name: 'a document is fetched through it, and of a host in NO_PROXY past it',
