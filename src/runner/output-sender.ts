@@ -152,8 +152,8 @@ export class OutputSender {
   /** What is to be sent now. */
   #next(): SentOutput | undefined {
     if (this.#isOver) return undefined;
-    const chunks = this.#spool.first();
-    if (chunks.length > 0) return { chunks };
+    const waiting = chunksOf(this.#spool);
+    if (waiting !== undefined) return waiting;
     const now = performance.now();
     if (!this.#isEnding && now - this.#toldAt < TELL_MS) return undefined;
     if (this.#isEnding) for (const chunk of this.#last.take()) this.#spool.add(chunk);

@@ -24,7 +24,7 @@ begin
     'ready', app.is_claimable(task, v_until),
     'locked_by', task.locked_by, 'locked_until', v_until, 'session', v_session,
     'open_dependencies', nullif(task.open_dependencies, 0), 'open_parts', nullif(task.open_parts, 0),
-    'blocked_reason', left(task.blocked_reason, 300), 
+    'blocked_reason', left(task.blocked_reason, 300),
     'submitted', nullif(app.is_submitted(task), false),
     'warning', left(task.warning, 300), 'attempts', nullif(task.attempts, 0), 'completed_at', task.completed_at,
     'unproven', app.list_unproven(task), 'parent', v_parent));

@@ -107,6 +107,10 @@ begin
       where a.tenant_id = event.tenant_id and a.id = app.stream_id(event.stream);
   else
     v_review := app.open_review(event.tenant_id, event.task_id);
+    -- Most tasks are never reviewed.
+    if v_review.id is null and event.event_type <> 'task.submitted' then
+      return '{}';
+    end if;
   end if;
   v_id := coalesce(event.task_id, v_review.task_id);
   select * into v_task from public.tasks t where t.tenant_id = event.tenant_id and t.id = v_id;
@@ -131,7 +135,6 @@ begin
         jsonb_strip_nulls(jsonb_build_object('note', event.payload -> 'note'))), v_completed] end;
   end if;
   return case
-    when v_review.id is null then '{}'
     when event.event_type = 'task.approved' then array[jsonb_build_object('stream', 'approval:' || v_review.id,
       'type', 'approval.decided', 'verb', true, 'data', '{"decision": "approved"}'::jsonb), v_completed]
     else array[jsonb_build_object('stream', 'approval:' || v_review.id, 'type', 'approval.withdrawn')] end;

@@ -5012,7 +5012,7 @@ begin
     'ready', app.is_claimable(task, v_until),
     'locked_by', task.locked_by, 'locked_until', v_until, 'session', v_session,
     'open_dependencies', nullif(task.open_dependencies, 0), 'open_parts', nullif(task.open_parts, 0),
-    'blocked_reason', left(task.blocked_reason, 300), 
+    'blocked_reason', left(task.blocked_reason, 300),
     'submitted', nullif(app.is_submitted(task), false),
     'warning', left(task.warning, 300), 'attempts', nullif(task.attempts, 0), 'completed_at', task.completed_at,
     'unproven', app.list_unproven(task), 'parent', v_parent));
@@ -11119,6 +11119,10 @@ begin
       where a.tenant_id = event.tenant_id and a.id = app.stream_id(event.stream);
   else
     v_review := app.open_review(event.tenant_id, event.task_id);
+    -- Most tasks are never reviewed.
+    if v_review.id is null and event.event_type <> 'task.submitted' then
+      return '{}';
+    end if;
   end if;
   v_id := coalesce(event.task_id, v_review.task_id);
   select * into v_task from public.tasks t where t.tenant_id = event.tenant_id and t.id = v_id;
@@ -11143,7 +11147,6 @@ begin
         jsonb_strip_nulls(jsonb_build_object('note', event.payload -> 'note'))), v_completed] end;
   end if;
   return case
-    when v_review.id is null then '{}'
     when event.event_type = 'task.approved' then array[jsonb_build_object('stream', 'approval:' || v_review.id,
       'type', 'approval.decided', 'verb', true, 'data', '{"decision": "approved"}'::jsonb), v_completed]
     else array[jsonb_build_object('stream', 'approval:' || v_review.id, 'type', 'approval.withdrawn')] end;
@@ -16727,6 +16730,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
-  ('code', '69b8e48f21974f60d2b4d2c8e40564673d3b6f3bfc931b0767b35b77a670863a', '0.1.0')
+  ('code', '916a454a4ecc381d436e4c7111685d98f99ecf07eaeeb0a7a2f60078dae5b89f', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
