@@ -27,7 +27,13 @@ export const StopAgents = z.strictObject({
   reason: StopReason.optional(),
 });
 
-export const Stop = z.object({ reach: z.string(), stopped: z.boolean(), running: z.int() });
+export const Stop = z.object({
+  reach: z.string(),
+  stopped: z.boolean(),
+  running: z.int(),
+  /** Why nothing starts yet, where another stop is taken back. */
+  still: z.string().optional(),
+});
 
 /** The emergency stop: nothing new starts, what runs is interrupted, what is queued waits. */
 export const stopAgents = sqlFunction('stop_agents', Stop);

@@ -239,10 +239,10 @@ export const agents = toolset(
       input: StopAgents,
       output: Stop,
       run: stopAgents,
-      render: ({ reach, stopped, running }) =>
+      render: ({ reach, stopped, running, still }) =>
         stopped
           ? `All agents of the ${reach} are stopped${running > 0 ? `; ${amount(running, 'run')} will be interrupted` : ''}.`
-          : `The agents of the ${reach} may go on.`,
+          : `The agents of the ${reach} may go on${still === undefined ? '' : `, but ${still}`}.`,
     },
   },
 );

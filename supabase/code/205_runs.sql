@@ -156,8 +156,8 @@ begin
 end
 $$;
 
--- Says why nothing of an agent starts now, or null.
-create or replace function app.stop_reason(agent public.agents)
+-- Says why nothing starts for all agents of a workspace now, or null.
+create or replace function app.stop_reason(tenant_id uuid)
   returns text
   language plpgsql
   stable
@@ -166,15 +166,28 @@ as $$
 declare
   v_stop jsonb := (select c.value from public.system_config c where c.key = 'emergency_stop');
 begin
-  if agent.paused_at is not null then
-    return format('%s is stopped by %s%s', agent.name, agent.paused_by, coalesce(': ' || agent.pause_reason, ''));
-  elsif not (select t.agent_enabled from public.tenants t where t.id = agent.tenant_id) then
+  if not (select t.agent_enabled from public.tenants t where t.id = stop_reason.tenant_id) then
     return concat_ws(': ', 'all agents of the workspace are stopped', (
-      select t.agent_settings ->> 'stop_reason' from public.tenants t where t.id = agent.tenant_id));
+      select t.agent_settings ->> 'stop_reason' from public.tenants t where t.id = stop_reason.tenant_id));
   elsif v_stop ->> 'on' = 'true' then
     return concat_ws(': ', 'all agents are stopped', v_stop ->> 'reason');
   end if;
   return null;
+end
+$$;
+
+-- Says why nothing of an agent starts now, or null.
+create or replace function app.stop_reason(agent public.agents)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if agent.paused_at is not null then
+    return format('%s is stopped by %s%s', agent.name, agent.paused_by, coalesce(': ' || agent.pause_reason, ''));
+  end if;
+  return app.stop_reason(agent.tenant_id);
 end
 $$;
 

@@ -8882,8 +8882,8 @@ begin
 end
 $$;
 
--- Says why nothing of an agent starts now, or null.
-create or replace function app.stop_reason(agent public.agents)
+-- Says why nothing starts for all agents of a workspace now, or null.
+create or replace function app.stop_reason(tenant_id uuid)
   returns text
   language plpgsql
   stable
@@ -8892,15 +8892,28 @@ as $$
 declare
   v_stop jsonb := (select c.value from public.system_config c where c.key = 'emergency_stop');
 begin
-  if agent.paused_at is not null then
-    return format('%s is stopped by %s%s', agent.name, agent.paused_by, coalesce(': ' || agent.pause_reason, ''));
-  elsif not (select t.agent_enabled from public.tenants t where t.id = agent.tenant_id) then
+  if not (select t.agent_enabled from public.tenants t where t.id = stop_reason.tenant_id) then
     return concat_ws(': ', 'all agents of the workspace are stopped', (
-      select t.agent_settings ->> 'stop_reason' from public.tenants t where t.id = agent.tenant_id));
+      select t.agent_settings ->> 'stop_reason' from public.tenants t where t.id = stop_reason.tenant_id));
   elsif v_stop ->> 'on' = 'true' then
     return concat_ws(': ', 'all agents are stopped', v_stop ->> 'reason');
   end if;
   return null;
+end
+$$;
+
+-- Says why nothing of an agent starts now, or null.
+create or replace function app.stop_reason(agent public.agents)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if agent.paused_at is not null then
+    return format('%s is stopped by %s%s', agent.name, agent.paused_by, coalesce(': ' || agent.pause_reason, ''));
+  end if;
+  return app.stop_reason(agent.tenant_id);
 end
 $$;
 
@@ -9887,9 +9900,10 @@ begin
   end if;
   perform app.record_audit(jsonb_build_object('type', case when stopped then 'agents.stopped' else 'agents.resumed' end,
     'data', jsonb_build_object('reach', reach, 'reason', v_reason, 'agent', v_actor.agent)), actor);
-  return jsonb_build_object('reach', reach, 'stopped', stopped is true, 'running', (
-    select count(*) from public.agent_runs r
-    where r.tenant_id = v_actor.tenant_id and app.is_active(r)));
+  return jsonb_strip_nulls(jsonb_build_object('reach', reach, 'stopped', stopped is true, 'running', (
+      select count(*) from public.agent_runs r
+      where r.tenant_id = v_actor.tenant_id and app.is_active(r)),
+    'still', case when stopped is not true then app.stop_reason(v_actor.tenant_id) end));
 end
 $$;
 
@@ -16730,6 +16744,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
-  ('code', '916a454a4ecc381d436e4c7111685d98f99ecf07eaeeb0a7a2f60078dae5b89f', '0.1.0')
+  ('code', '8335347782b4f12257049d9c0a54fd89b8e5131c361de99a59af0766acd13fb5', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -351,14 +351,27 @@ CREATE OR REPLACE FUNCTION app.stop_reason(agent public.agents)
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare
-  v_stop jsonb := (select c.value from public.system_config c where c.key = 'emergency_stop');
 begin
   if agent.paused_at is not null then
     return format('%s is stopped by %s%s', agent.name, agent.paused_by, coalesce(': ' || agent.pause_reason, ''));
-  elsif not (select t.agent_enabled from public.tenants t where t.id = agent.tenant_id) then
+  end if;
+  return app.stop_reason(agent.tenant_id);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.stop_reason(tenant_id uuid)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_stop jsonb := (select c.value from public.system_config c where c.key = 'emergency_stop');
+begin
+  if not (select t.agent_enabled from public.tenants t where t.id = stop_reason.tenant_id) then
     return concat_ws(': ', 'all agents of the workspace are stopped', (
-      select t.agent_settings ->> 'stop_reason' from public.tenants t where t.id = agent.tenant_id));
+      select t.agent_settings ->> 'stop_reason' from public.tenants t where t.id = stop_reason.tenant_id));
   elsif v_stop ->> 'on' = 'true' then
     return concat_ws(': ', 'all agents are stopped', v_stop ->> 'reason');
   end if;

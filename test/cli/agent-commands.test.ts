@@ -159,7 +159,9 @@ describe('a stop', () => {
     expect((await world.run(['stop', '--everywhere'])).stdout).toMatch(
       /^All agents of the installation are stopped.*\. Take it back: cairn go-on --everywhere\n$/,
     );
-    await world.run(['go-on']);
+    expect((await world.run(['go-on'])).stdout).toBe(
+      'The agents of the workspace may go on, but all agents are stopped.\n',
+    );
     expect((await world.run(['agents'])).stdout).toContain('all agents are stopped');
     expect((await world.run(['go-on', '--everywhere'])).stdout).toBe('The agents of the installation may go on.\n');
   });

@@ -61,12 +61,16 @@ function stoppedLines({ name, running = [], queued }: Agent): string[] {
 
 /** An agent that may go on may be stopped with all others. */
 function goingLines({ name, stopped }: Agent): string[] {
-  return [stopped === undefined ? `${name} may go on.` : `${name} may go on, but ${stopped.replace(/\.$/, '')}.`];
+  return [mayGoOn(name, stopped)];
 }
 
-function allLines({ reach, stopped, running }: z.infer<typeof Stop>): string[] {
+function mayGoOn(who: string, stopped: string | undefined): string {
+  return `${who} may go on${stopped === undefined ? '' : `, but ${stopped.replace(/\.$/, '')}`}.`;
+}
+
+function allLines({ reach, stopped, running, still }: z.infer<typeof Stop>): string[] {
   const option = reach === 'installation' ? ' --everywhere' : '';
-  if (!stopped) return [`The agents of the ${reach} may go on.`];
+  if (!stopped) return [mayGoOn(`The agents of the ${reach}`, still)];
   const interrupted = running === 0 ? '' : `: ${amount(running, 'run')} will be interrupted`;
   return [`All agents of the ${reach} are stopped${interrupted}. Take it back: cairn go-on${option}`];
 }
