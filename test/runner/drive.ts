@@ -32,6 +32,7 @@ type Given = {
   enter?: OpenPlace;
   processorMs?: number;
   askSeconds?: number;
+  graceMs?: number;
   everyMs?: { beat: number; control: number };
 };
 
@@ -39,6 +40,7 @@ type Given = {
 export async function drive(ctx: Context, { driver, port = (same) => same, token, ...given }: Given) {
   const {
     askSeconds,
+    graceMs = GRACE_MS,
     enter,
     processorMs,
     over = databasePort(ctx, 'heron'),
@@ -54,7 +56,7 @@ export async function drive(ctx: Context, { driver, port = (same) => same, token
     log: ctx.log,
     spoolDir: inject('scratch'),
     everyMs,
-    graceMs: GRACE_MS,
+    graceMs,
     ...(askSeconds !== undefined && { askSeconds }),
     ...(processorMs !== undefined && { processorMs }),
     ...(enter !== undefined && { enter }),

@@ -78,7 +78,8 @@ describe('the output of a runner', { timeout: 180_000 }, () => {
   });
 
   test('is there when the end of its run is told', async ({ as, drive }) => {
-    await drive({ driver: pipe() });
+    // The end of a run waits for its output twice as long as for its agent.
+    await drive({ driver: pipe(), graceMs: 10_000 });
 
     const command = await ended(as('ada'), await send(as('ada'), 'flood 1'));
 
