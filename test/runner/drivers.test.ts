@@ -1,48 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, vi } from 'vitest';
-import type { Answer, Driver, Question } from '../../src/runner/driver.ts';
 import { DRIVER_NAMES, type DriverName } from '../../src/runner/driver-names.ts';
-import { DRIVERS } from '../../src/runner/drivers/catalog.ts';
 import { call } from '../support/calls.ts';
 import { test } from '../support/world.ts';
-import { begun, drive, ended, GRACE_MS, program, send, stopAll, until } from './drive.ts';
+import { begun, drive, ended, send, until } from './drive.ts';
+import { closeDrivers, give, open } from './give.ts';
 
-const opened = new Set<Driver>();
-
-afterEach(async () => {
-  await stopAll();
-  await Promise.all([...opened].map((driver) => driver.close()));
-  opened.clear();
-});
-
-async function open(name: DriverName): Promise<Driver> {
-  const standIn = name === 'pipe' ? 'program' : name;
-  const driver = await DRIVERS[name]({ program: program(standIn), graceMs: GRACE_MS, quietMs: 250 });
-  opened.add(driver);
-  return driver;
-}
-
-/** Gives a text without a database around, and answers what the agent asks. */
-function give(driver: Driver, text: string, answer: () => Promise<Answer> = () => new Promise(() => {})) {
-  const asked: { question: Question; signal: AbortSignal }[] = [];
-  const printed: string[] = [];
-  const turn = driver.deliver(text, {
-    mode: 'turn',
-    env: {},
-    watcher: {
-      delivered() {},
-      acknowledged() {},
-      used() {},
-      works() {},
-      printed: (_, words) => void printed.push(words),
-      asks: (question, signal) => {
-        asked.push({ question, signal });
-        return answer();
-      },
-    },
-  });
-  return { turn, asked, printed: () => printed.join('') };
-}
+afterEach(closeDrivers);
 
 const starts = (printed: string[]) => printed.join('').match(/begun with heron/g)?.length;
 
@@ -177,59 +141,6 @@ describe.each(DRIVER_NAMES)('the driver %s', (name) => {
   });
 });
 
-const ASKING = [
-  ['claude', { approved: /was told: allow/, denied: /was told: deny Not now\./ }],
-  // A refusal of Codex has no words: they steer the turn.
-  ['codex', { approved: /was told: accept/, denied: /steered: Not now\.[\s\S]+was told: decline/ }],
-  ['acp', { approved: /was told: once/, denied: /was told: no/ }],
-] as const;
-
-describe.each(ASKING)('the driver %s, asked for leave', (name, told) => {
-  test.for(['approved', 'denied'] as const)('tells the agent that it is %s', async (decision) => {
-    const { turn, asked, printed } = give(await open(name), 'ask', async () => ({ decision, note: 'Not now.' }));
-
-    expect(await turn.ended).toMatchObject({ status: 'completed' });
-    expect(asked.map(({ question }) => question)).toMatchObject([
-      { kind: 'permission', title: expect.stringContaining('rm -rf build'), detail: expect.any(Object) },
-    ]);
-    expect(printed()).toMatch(told[decision]);
-  });
-
-  test('refuses where the question cannot be put to anybody', async () => {
-    const { turn, printed } = give(await open(name), 'ask', () => Promise.reject(new Error('Nobody is there.')));
-
-    expect(await turn.ended).toMatchObject({ status: 'completed' });
-    expect(printed()).not.toMatch(told.approved);
-  });
-
-  test('withdraws the question when its turn ends', async () => {
-    const { turn, asked } = give(await open(name), 'ask work 60000');
-    await vi.waitUntil(() => asked.length > 0, { timeout: 10_000 });
-
-    turn.interrupt();
-
-    expect(await turn.ended).toMatchObject({ status: 'cancelled', end_reason: 'interrupted' });
-    expect(asked[0]?.signal.aborted).toBe(true);
-  });
-});
-
-describe.each([
-  ['claude', /was told: allow {"Which colour\?":"blue"}/],
-  ['codex', /was told: {"colour":{"answers":\["blue"\]}}/],
-] as const)('the driver %s, asked a question', (name, told) => {
-  test('answers it with what was chosen', async () => {
-    const answer = async () => ({ decision: 'approved', answer: 'blue' }) as const;
-
-    const { turn, asked, printed } = give(await open(name), 'question', answer);
-
-    expect(await turn.ended).toMatchObject({ status: 'completed' });
-    expect(asked.map(({ question }) => question)).toMatchObject([
-      { kind: 'question', title: 'Which colour?', options: ['red', 'blue'] },
-    ]);
-    expect(printed()).toMatch(told);
-  });
-});
-
 describe("a provider's usage limit", () => {
   const until = new Date(1_900_000_000_000).toISOString();
   test.for<[DriverName, object]>([
@@ -245,13 +156,14 @@ describe("a provider's usage limit", () => {
 
 describe('the driver codex', () => {
   test('ends the commands of a turn that is interrupted, which Codex lets go on', async () => {
-    const { turn, printed } = give(await open('codex'), 'work 60000');
+    const driver = await open('codex');
+    const { turn, printed } = give(driver, 'work 60000');
     await vi.waitUntil(() => printed().includes('reads:'), { timeout: 10_000 });
 
     turn.interrupt();
 
     expect(await turn.ended).toMatchObject({ status: 'cancelled' });
-    const { turn: next, printed: seen } = give([...opened][0] as Driver, 'work 300');
+    const { turn: next, printed: seen } = give(driver, 'work 300');
     await next.ended;
     expect(printed() + seen()).toContain('cleaned');
   });
