@@ -34,6 +34,7 @@ describe.each(DRIVER_NAMES)('the driver %s', (name) => {
       status: 'completed',
       runs: [{ result: expect.stringMatching(/did/), acked_at: expect.any(String) }],
     });
+    expect(first).toMatchObject({ runs: [{ ended_by: 'itself' }] });
     if (counts) expect(first).toMatchObject({ runs: [{ tokens_in: 7, tokens_out: 2 }] });
     expect(second).toMatchObject({ status: 'completed' });
     expect(printed.join('')).toMatch(/reads: From agent ada[\s\S]+use 7[\s\S]+reads: From agent ada[\s\S]+more/);
@@ -65,7 +66,9 @@ describe.each(DRIVER_NAMES)('the driver %s', (name) => {
     await call(as('ada'), 'interrupt_run', { run: runs[0]?.id, reason: 'Enough.' });
 
     expect(await ended(as('ada'), first)).toMatchObject({
-      runs: [{ status: 'cancelled', end_reason: 'interrupted', error: 'Enough.' }],
+      runs: [
+        { status: 'cancelled', end_reason: 'interrupted', error: 'Enough.', ended_by: keeps ? 'interrupt' : 'term' },
+      ],
     });
     expect(await ended(as('ada'), await send(as('ada'), 'next'))).toMatchObject({ status: 'completed' });
     if (keeps) expect(starts(printed)).toBe(1);
@@ -110,7 +113,9 @@ describe.each(DRIVER_NAMES)('the driver %s', (name) => {
     const [run] = (await begun(as('ada'), sent)).runs;
     await call(as('ada'), 'interrupt_run', { run: run?.id });
 
-    expect(await ended(as('ada'), sent)).toMatchObject({ runs: [{ status: 'cancelled', end_reason: 'interrupted' }] });
+    expect(await ended(as('ada'), sent)).toMatchObject({
+      runs: [{ status: 'cancelled', end_reason: 'interrupted', ended_by: 'kill' }],
+    });
     expect(isAlive(child)).toBe(false);
     expect(await ended(as('ada'), await send(as('ada'), 'next'))).toMatchObject({ status: 'completed' });
   });
@@ -128,6 +133,7 @@ describe.each(DRIVER_NAMES)('the driver %s', (name) => {
         acknowledged() {},
         used() {},
         works() {},
+        signalled() {},
         printed(_, text) {
           bytes += text.length;
         },

@@ -32,6 +32,7 @@ export function give(driver: Driver, text: string, answer: () => Promise<Answer>
       acknowledged() {},
       used() {},
       works() {},
+      signalled() {},
       printed: (_, words) => void printed.push(words),
       asks: (question, signal) => {
         asked.push({ question, signal });
