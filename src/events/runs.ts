@@ -130,6 +130,8 @@ export const RunBrief = z.object({
   started_at: z.string().optional(),
   ended_at: z.string().optional(),
   duration_ms: z.int().optional(),
+  /** Which step ended it; `stop` was told before `term` and `kill` were told apart. */
+  ended_by: z.enum(['itself', 'interrupt', 'term', 'kill', 'stop']).optional(),
   created_at: z.string(),
 });
 export type RunBrief = z.infer<typeof RunBrief>;

@@ -10,6 +10,7 @@ import { exceeded } from './limits.ts';
 import { OutputSender } from './output-sender.ts';
 import type { Left, Place } from './place.ts';
 import type { Report } from './port.ts';
+import type { Signalled } from './process-group.ts';
 import { ProcessorMeter } from './processor.ts';
 import { secondsUntil, waitUntil } from './provider-wait.ts';
 import { Questions } from './questions.ts';
@@ -40,7 +41,7 @@ export class ActiveRun {
   #turn: Turn | undefined;
   /** Why it was told to end, from then on. */
   #told: Ended | undefined;
-  #endedBy: 'itself' | 'interrupt' | 'stop' = 'itself';
+  #endedBy: 'itself' | 'interrupt' | Signalled = 'itself';
   #isLost = false;
   /** Its turn has ended: what would end it now would reach the next one. */
   #isOver = false;
@@ -120,10 +121,7 @@ export class ActiveRun {
     this.#endedBy = 'interrupt';
     this.#leaving.abort();
     this.#turn?.interrupt();
-    const timer = setTimeout(() => {
-      this.#endedBy = 'stop';
-      this.#turn?.stop();
-    }, graceMs);
+    const timer = setTimeout(() => this.#turn?.stop(), graceMs);
     void this.settled.finally(() => clearTimeout(timer));
   }
 
@@ -190,6 +188,10 @@ export class ActiveRun {
           this.#signAt = performance.now();
           this.#subagents.set(subagents);
           changed();
+        },
+        signalled: (how) => {
+          // What its program left behind is ended after each run, and what was killed is not told again.
+          if (this.#told !== undefined && this.#endedBy !== 'kill') this.#endedBy = how;
         },
         asks: (question, signal) => this.#ask(question, signal),
       },

@@ -1,5 +1,6 @@
 import type { COMMAND_MODES } from '../events/commands.ts';
 import type { END_REASONS } from '../events/runs.ts';
+import type { Signalled } from './process-group.ts';
 
 export type Mode = (typeof COMMAND_MODES)[number];
 
@@ -52,6 +53,8 @@ export type Watcher = {
   used(tokens: { in: number; out: number }): void;
   /** What the agent has at work beside itself now, by name: sub-agents, and what it left running. */
   works(subagents: readonly string[]): void;
+  /** The process that carries it was told to end, or killed. */
+  signalled(how: Signalled): void;
   /** Settles with the answer; the signal aborts when the agent withdraws the question, or its turn ends. */
   asks(question: Question, signal: AbortSignal): Promise<Answer>;
 };

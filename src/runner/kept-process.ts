@@ -22,7 +22,7 @@ export class KeptProcess {
 
   /** Starts it. Its end is that of its turn; `gone` hears of it first. */
   start(program: Program, gone: () => void = () => {}): ProcessGroup {
-    const group = new ProcessGroup(program);
+    const group = new ProcessGroup(program, (how) => this.#turn.signalled(how));
     this.#group = group;
     const complained = new Tail();
     const decoder = new StringDecoder('utf8');

@@ -5,6 +5,9 @@ import { onWindows } from './windows-script.ts';
 
 export type Program = { command: string; args: readonly string[]; cwd: string; env: NodeJS.ProcessEnv };
 
+/** How the processes of an agent are ended that do not end by themselves. */
+export type Signalled = 'term' | 'kill';
+
 const LOOK_MS = 50;
 const CLOSE_MS = 500;
 
@@ -14,8 +17,11 @@ export class ProcessGroup {
   /** How the program itself ended; its children may live on until the group is stopped. */
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null; error?: Error }>;
   readonly #closed: Promise<unknown>;
+  readonly #signalled: (how: Signalled) => void;
 
-  constructor({ command, args, cwd, env }: Program) {
+  /** `signalled` hears of each signal that the group is sent. */
+  constructor({ command, args, cwd, env }: Program, signalled: (how: Signalled) => void = () => {}) {
+    this.#signalled = signalled;
     const isWindows = process.platform === 'win32';
     const started = isWindows ? onWindows({ command, args, env }) : { command, args };
     this.child = spawn(started.command, started.args, {
@@ -55,17 +61,22 @@ export class ProcessGroup {
   async stop({ graceMs }: { graceMs: number }): Promise<void> {
     const { pid } = this.child;
     if (pid === undefined) return;
-    await endGroup(pid, { graceMs, isAlive: () => isGroupAlive(pid) });
+    await endGroup(pid, { graceMs, isAlive: () => isGroupAlive(pid), signalled: this.#signalled });
   }
 }
 
 /** Tells a group of processes to end, then kills it, each time with so long a grace. */
 export async function endGroup(
   pid: number,
-  { graceMs, isAlive }: { graceMs: number; isAlive: () => boolean },
+  given: { graceMs: number; isAlive: () => boolean; signalled?: (how: Signalled) => void },
 ): Promise<void> {
-  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+  const { graceMs, isAlive, signalled = () => {} } = given;
+  for (const [signal, how] of [
+    ['SIGTERM', 'term'],
+    ['SIGKILL', 'kill'],
+  ] as const) {
     if (!isAlive() || !signalGroup(pid, signal)) return;
+    signalled(how);
     const until = performance.now() + graceMs;
     while (isAlive() && performance.now() < until) await sleep(LOOK_MS);
   }

@@ -1,5 +1,6 @@
 import { Ask } from '../events/approvals.ts';
 import { newId } from '../events/ids.ts';
+import { NO_OTHER_WAY } from '../services/approvals.ts';
 import type { Answered } from '../services/runner.ts';
 import { clean, cleanLine } from '../text.ts';
 import type { Answer, Question } from './driver.ts';
@@ -14,7 +15,6 @@ const PATIENCE_MS = 30_000;
 const DETAIL_BYTES_MAX = 12_000;
 const TITLE_CHARACTERS_MAX = 500;
 
-const NO_OTHER_WAY = 'Do not look for another way to do the same: end your turn, and say what you needed.';
 const NOBODY: Answer = { decision: 'denied', note: `Nobody answered. ${NO_OTHER_WAY}` };
 const NOT_PUT: Answer = { decision: 'denied', note: `It could not be put to anybody. ${NO_OTHER_WAY}` };
 const WITHDRAWN: Answer = { decision: 'denied', note: 'It is not asked any more.' };

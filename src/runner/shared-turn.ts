@@ -1,4 +1,5 @@
 import type { Answer, Ended, Limited, Question, Watcher } from './driver.ts';
+import type { Signalled } from './process-group.ts';
 import { Tail } from './tail.ts';
 
 /** A text that was given to an agent. It is in the turn from when the agent has taken it up. */
@@ -75,6 +76,11 @@ export class SharedTurn {
 
   use(tokens: { in: number; out: number }): void {
     this.#members[0]?.watcher.used(tokens);
+  }
+
+  /** The process of the agent was told to end, or killed. */
+  signalled(how: Signalled): void {
+    for (const { watcher } of [...this.#members, ...this.#waiting]) watcher.signalled(how);
   }
 
   /** Tells what the agent has at work beside itself. */

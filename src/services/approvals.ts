@@ -14,6 +14,9 @@ import { page } from './pagination.ts';
 const WAIT_SECONDS_MAX = 45;
 const LOOK_MS = 500;
 
+/** What a model is told with a no, also with that of nobody. */
+export const NO_OTHER_WAY = 'Do not look for another way to do the same: end your turn, and say what you needed.';
+
 const ApprovalId = idListedBy('list_approvals').describe('Id, as list_approvals shows it.');
 
 export const ListApprovals = z.strictObject({

@@ -2,6 +2,7 @@ import type { Agent } from '../events/agents.ts';
 import type { Approval } from '../events/approvals.ts';
 import type { Command } from '../events/commands.ts';
 import type { RunBrief } from '../events/runs.ts';
+import { NO_OTHER_WAY } from '../services/approvals.ts';
 import type { NextCommandAnswer } from '../services/callers.ts';
 import { orderText } from '../services/order.ts';
 import { block, lines, named, quote, time } from './render.ts';
@@ -48,6 +49,16 @@ export function renderApproval(approval: Approval) {
     state === 'pending' && options !== undefined && `  options: ${options.map((option) => quote(option)).join(', ')}`,
     answer !== undefined && block('answer', answer),
     note !== undefined && block('note', note),
+  );
+}
+
+/** The answer for the model that asked: with a no it is told what to do. */
+export function renderAsked(approval: Approval) {
+  const { state } = approval;
+  return lines(
+    renderApproval(approval),
+    state === 'denied' && NO_OTHER_WAY,
+    state === 'expired' && `Nobody answered, which is a no. ${NO_OTHER_WAY}`,
   );
 }
 

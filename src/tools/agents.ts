@@ -42,7 +42,15 @@ import {
   sendCommand,
 } from '../services/commands.ts';
 import { GetOutput, getOutput, Output } from '../services/shown-output.ts';
-import { commandLine, renderAgent, renderApproval, renderCommand, renderNext, runLine } from './agents-text.ts';
+import {
+  commandLine,
+  renderAgent,
+  renderApproval,
+  renderAsked,
+  renderCommand,
+  renderNext,
+  runLine,
+} from './agents-text.ts';
 import { renderOutput } from './output-text.ts';
 import { amount, lines, nextPage, quote } from './render.ts';
 import { toolset } from './tool.ts';
@@ -196,7 +204,7 @@ export const agents = toolset(
       input: AskApproval,
       output: Approval,
       run: askApproval,
-      render: renderApproval,
+      render: renderAsked,
     },
     review_task: {
       title: 'Review a task',

@@ -9127,6 +9127,8 @@ begin
     'started_at', run.started_at,
     'ended_at', run.ended_at,
     'duration_ms', run.duration_ms,
+    'ended_by', case when run.metrics ->> 'ended_by' in ('itself', 'interrupt', 'term', 'kill', 'stop')
+      then run.metrics ->> 'ended_by' end,
     'created_at', run.created_at));
 end
 $$;
@@ -16744,6 +16746,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
-  ('code', '8335347782b4f12257049d9c0a54fd89b8e5131c361de99a59af0766acd13fb5', '0.1.0')
+  ('code', 'f64855528b706420ce666c563171cab8df54858db3350565c286c255b7bc91ab', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -269,6 +269,8 @@ begin
     'started_at', run.started_at,
     'ended_at', run.ended_at,
     'duration_ms', run.duration_ms,
+    'ended_by', case when run.metrics ->> 'ended_by' in ('itself', 'interrupt', 'term', 'kill', 'stop')
+      then run.metrics ->> 'ended_by' end,
     'created_at', run.created_at));
 end
 $function$;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { runWords } from '../../src/cli/runner/install-agent.ts';
+import { carriedOf, runWords } from '../../src/cli/runner/install-agent.ts';
 import { serviceFile } from '../../src/cli/runner/service-file.ts';
 
 const SERVICE = {
@@ -11,6 +11,12 @@ const SERVICE = {
 const host = (platform: NodeJS.Platform) => ({ platform, home: '/home/ada', env: {} });
 
 describe('the service of an agent', () => {
+  test('opens the data and the settings of the shell in which it was made, and has no secret of it', () => {
+    const where = { PATH: '/bin', XDG_DATA_HOME: '/data', XDG_CONFIG_HOME: '/config', CAIRN_DATA_DIR: '/data/mine' };
+
+    expect(carriedOf({ ...where, CAIRN_CONFIG_DIR: '', CAIRN_TOKEN: 'a', DATABASE_URL: 'b' })).toEqual(where);
+  });
+
   test('is a unit of systemd on Linux', () => {
     const { path, textOf, start, stop } = serviceFile('claude-1', host('linux'));
 

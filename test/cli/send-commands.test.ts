@@ -219,6 +219,10 @@ describe('the queue and the runs', () => {
     expect(stdout).toMatch(/delivered +(now|\d+s ago), by stdin\n/);
     expect(stdout).toMatch(/\nCommand\nRun the tests\.\n$/);
     expect(await one.beat({ runs: [{ run: run.id, lock_token }] })).toMatchObject({ runs: [{ state: 'interrupt' }] });
+
+    const cancelled = { status: 'cancelled', end_reason: 'interrupted', metrics: { ended_by: 'kill' } };
+    await one.report(run.id, lock_token, [{ type: 'run.finished', data: cancelled }]);
+    expect((await world.run(['runs', 'show', end(run.id)])).stdout).toMatch(/\nby +an interrupt, TERM .+, then KILL\n/);
   });
 
   test.for([[['queue']], [['runs', '--open', '--agent', 'claude-1']]] as const)(

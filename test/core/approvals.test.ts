@@ -3,6 +3,8 @@ import type { Context } from '../../src/context.ts';
 import { newId } from '../../src/events/ids.ts';
 import { decideApproval } from '../../src/services/approvals.ts';
 import { listRuns } from '../../src/services/commands.ts';
+import { toolNamed } from '../../src/tools/catalog.ts';
+import { callTool } from '../../src/tools/tool.ts';
 import { call, person } from '../support/calls.ts';
 import { append, verify } from '../support/commands.ts';
 import { begunRun, claimed, completed, runnerOf } from '../support/runners.ts';
@@ -158,6 +160,20 @@ describe('ask_approval', () => {
       },
     ];
     await expect(append(member, stranger)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  test('tells what to do with a no, also with that of nobody', async ({ as, clock }) => {
+    const first = await call(as('bo'), 'ask_approval', { title: 'Which?', ttl_seconds: 20, wait_seconds: 0 });
+    const told = async (approval: string) => {
+      return (await callTool(as('bo'), toolNamed('ask_approval'), { approval, wait_seconds: 0 })).text;
+    };
+    expect(await told(first.id)).not.toContain('end your turn');
+    await clock.advance({ seconds: 21 });
+    const second = await call(as('bo'), 'ask_approval', { title: 'Which?', wait_seconds: 0 });
+    await decideApproval(person(as('ada')), { approval: second.id, decision: 'denied', note: 'Not here.' });
+
+    expect(await told(first.id)).toMatch(/Nobody answered, which is a no\. Do not look for another way.+end your turn/);
+    expect(await told(second.id)).toMatch(/Not here\.[\s\S]+Do not look for another way.+end your turn/);
   });
 
   test('is refused when more wait than a person can answer', async ({ as, sql, people: { owner } }) => {

@@ -27,7 +27,7 @@ describe.each(['codex', 'acp'] as const)('the driver %s, whose agent does not an
   test('has delivered nothing', async () => {
     const driver = await DRIVERS[name]({ program: programOf('sleep', '60'), graceMs: GRACE_MS });
     const delivered = vi.fn();
-    const silent = { acknowledged() {}, printed() {}, used() {}, works() {} };
+    const silent = { acknowledged() {}, printed() {}, used() {}, works() {}, signalled() {} };
     const asks = () => Promise.reject(new Error('Nothing is asked.'));
     const turn = driver.deliver('x', { mode: 'turn', env: {}, watcher: { ...silent, delivered, asks } });
 

@@ -1,48 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, vi } from 'vitest';
-import type { Answer, Driver, Question } from '../../src/runner/driver.ts';
 import { DRIVER_NAMES, type DriverName } from '../../src/runner/driver-names.ts';
-import { DRIVERS } from '../../src/runner/drivers/catalog.ts';
 import { call } from '../support/calls.ts';
 import { test } from '../support/world.ts';
-import { begun, drive, ended, GRACE_MS, program, send, stopAll, until } from './drive.ts';
+import { begun, drive, ended, send, until } from './drive.ts';
+import { closeDrivers, give, open } from './give.ts';
 
-const opened = new Set<Driver>();
-
-afterEach(async () => {
-  await stopAll();
-  await Promise.all([...opened].map((driver) => driver.close()));
-  opened.clear();
-});
-
-async function open(name: DriverName): Promise<Driver> {
-  const standIn = name === 'pipe' ? 'program' : name;
-  const driver = await DRIVERS[name]({ program: program(standIn), graceMs: GRACE_MS, quietMs: 250 });
-  opened.add(driver);
-  return driver;
-}
-
-/** Gives a text without a database around, and answers what the agent asks. */
-function give(driver: Driver, text: string, answer: () => Promise<Answer> = () => new Promise(() => {})) {
-  const asked: { question: Question; signal: AbortSignal }[] = [];
-  const printed: string[] = [];
-  const turn = driver.deliver(text, {
-    mode: 'turn',
-    env: {},
-    watcher: {
-      delivered() {},
-      acknowledged() {},
-      used() {},
-      works() {},
-      printed: (_, words) => void printed.push(words),
-      asks: (question, signal) => {
-        asked.push({ question, signal });
-        return answer();
-      },
-    },
-  });
-  return { turn, asked, printed: () => printed.join('') };
-}
+afterEach(closeDrivers);
 
 const starts = (printed: string[]) => printed.join('').match(/begun with heron/g)?.length;
 
@@ -70,6 +34,7 @@ describe.each(DRIVER_NAMES)('the driver %s', (name) => {
       status: 'completed',
       runs: [{ result: expect.stringMatching(/did/), acked_at: expect.any(String) }],
     });
+    expect(first).toMatchObject({ runs: [{ ended_by: 'itself' }] });
     if (counts) expect(first).toMatchObject({ runs: [{ tokens_in: 7, tokens_out: 2 }] });
     expect(second).toMatchObject({ status: 'completed' });
     expect(printed.join('')).toMatch(/reads: From agent ada[\s\S]+use 7[\s\S]+reads: From agent ada[\s\S]+more/);
@@ -101,7 +66,9 @@ describe.each(DRIVER_NAMES)('the driver %s', (name) => {
     await call(as('ada'), 'interrupt_run', { run: runs[0]?.id, reason: 'Enough.' });
 
     expect(await ended(as('ada'), first)).toMatchObject({
-      runs: [{ status: 'cancelled', end_reason: 'interrupted', error: 'Enough.' }],
+      runs: [
+        { status: 'cancelled', end_reason: 'interrupted', error: 'Enough.', ended_by: keeps ? 'interrupt' : 'term' },
+      ],
     });
     expect(await ended(as('ada'), await send(as('ada'), 'next'))).toMatchObject({ status: 'completed' });
     if (keeps) expect(starts(printed)).toBe(1);
@@ -146,7 +113,9 @@ describe.each(DRIVER_NAMES)('the driver %s', (name) => {
     const [run] = (await begun(as('ada'), sent)).runs;
     await call(as('ada'), 'interrupt_run', { run: run?.id });
 
-    expect(await ended(as('ada'), sent)).toMatchObject({ runs: [{ status: 'cancelled', end_reason: 'interrupted' }] });
+    expect(await ended(as('ada'), sent)).toMatchObject({
+      runs: [{ status: 'cancelled', end_reason: 'interrupted', ended_by: 'kill' }],
+    });
     expect(isAlive(child)).toBe(false);
     expect(await ended(as('ada'), await send(as('ada'), 'next'))).toMatchObject({ status: 'completed' });
   });
@@ -164,6 +133,7 @@ describe.each(DRIVER_NAMES)('the driver %s', (name) => {
         acknowledged() {},
         used() {},
         works() {},
+        signalled() {},
         printed(_, text) {
           bytes += text.length;
         },
@@ -174,59 +144,6 @@ describe.each(DRIVER_NAMES)('the driver %s', (name) => {
     expect(await turn.ended).toMatchObject({ status: 'completed' });
     expect(bytes).toBeGreaterThan(20_000_000);
     expect((process.memoryUsage.rss() - before) / 1_048_576).toBeLessThan(150);
-  });
-});
-
-const ASKING = [
-  ['claude', { approved: /was told: allow/, denied: /was told: deny Not now\./ }],
-  // A refusal of Codex has no words: they steer the turn.
-  ['codex', { approved: /was told: accept/, denied: /steered: Not now\.[\s\S]+was told: decline/ }],
-  ['acp', { approved: /was told: once/, denied: /was told: no/ }],
-] as const;
-
-describe.each(ASKING)('the driver %s, asked for leave', (name, told) => {
-  test.for(['approved', 'denied'] as const)('tells the agent that it is %s', async (decision) => {
-    const { turn, asked, printed } = give(await open(name), 'ask', async () => ({ decision, note: 'Not now.' }));
-
-    expect(await turn.ended).toMatchObject({ status: 'completed' });
-    expect(asked.map(({ question }) => question)).toMatchObject([
-      { kind: 'permission', title: expect.stringContaining('rm -rf build'), detail: expect.any(Object) },
-    ]);
-    expect(printed()).toMatch(told[decision]);
-  });
-
-  test('refuses where the question cannot be put to anybody', async () => {
-    const { turn, printed } = give(await open(name), 'ask', () => Promise.reject(new Error('Nobody is there.')));
-
-    expect(await turn.ended).toMatchObject({ status: 'completed' });
-    expect(printed()).not.toMatch(told.approved);
-  });
-
-  test('withdraws the question when its turn ends', async () => {
-    const { turn, asked } = give(await open(name), 'ask work 60000');
-    await vi.waitUntil(() => asked.length > 0, { timeout: 10_000 });
-
-    turn.interrupt();
-
-    expect(await turn.ended).toMatchObject({ status: 'cancelled', end_reason: 'interrupted' });
-    expect(asked[0]?.signal.aborted).toBe(true);
-  });
-});
-
-describe.each([
-  ['claude', /was told: allow {"Which colour\?":"blue"}/],
-  ['codex', /was told: {"colour":{"answers":\["blue"\]}}/],
-] as const)('the driver %s, asked a question', (name, told) => {
-  test('answers it with what was chosen', async () => {
-    const answer = async () => ({ decision: 'approved', answer: 'blue' }) as const;
-
-    const { turn, asked, printed } = give(await open(name), 'question', answer);
-
-    expect(await turn.ended).toMatchObject({ status: 'completed' });
-    expect(asked.map(({ question }) => question)).toMatchObject([
-      { kind: 'question', title: 'Which colour?', options: ['red', 'blue'] },
-    ]);
-    expect(printed()).toMatch(told);
   });
 });
 
@@ -245,13 +162,14 @@ describe("a provider's usage limit", () => {
 
 describe('the driver codex', () => {
   test('ends the commands of a turn that is interrupted, which Codex lets go on', async () => {
-    const { turn, printed } = give(await open('codex'), 'work 60000');
+    const driver = await open('codex');
+    const { turn, printed } = give(driver, 'work 60000');
     await vi.waitUntil(() => printed().includes('reads:'), { timeout: 10_000 });
 
     turn.interrupt();
 
     expect(await turn.ended).toMatchObject({ status: 'cancelled' });
-    const { turn: next, printed: seen } = give([...opened][0] as Driver, 'work 300');
+    const { turn: next, printed: seen } = give(driver, 'work 300');
     await next.ended;
     expect(printed() + seen()).toContain('cleaned');
   });

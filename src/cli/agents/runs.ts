@@ -14,6 +14,13 @@ import { askedOf, besideName, type Contents, firstLine, inAgentContext, readCont
 
 const KNOWN_MAX = 1_000;
 const MINUTE_SECONDS = 60;
+const ENDED_BY = {
+  itself: undefined,
+  interrupt: 'an interrupt',
+  term: 'an interrupt, then TERM to its processes',
+  kill: 'an interrupt, TERM to its processes, then KILL',
+  stop: 'an interrupt, then a signal to its processes',
+} as const;
 
 export type RunsOptions = JsonOption & { agent?: string | undefined; open?: true; follow?: true; limit: number };
 export type InterruptOptions = JsonOption & { message?: string };
@@ -169,6 +176,7 @@ function runLines(run: RunBrief, contents: Contents): string[] {
     ['delivered', delivered_at && `${fromNow(delivered_at)}${path === undefined ? '' : `, by ${path}`}`],
     ['begun', since(run.acked_at)],
     ['ended', since(run.ended_at)],
+    ['by', run.ended_by && ENDED_BY[run.ended_by]],
     ['took', tookOf(run)],
     ['tokens', tokensOf(run) && `${run.tokens_in ?? 0} in, ${run.tokens_out ?? 0} out`],
     ['command', command],

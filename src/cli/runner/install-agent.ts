@@ -18,7 +18,16 @@ import type { Service } from './service-text.ts';
 export type AgentInstallOptions = AgentRunOptions & { yes?: true };
 
 // Settings without a secret; PATH is where the agent's program and all that it starts are found.
-const CARRIED = ['PATH', 'CAIRN_DATA_DIR', 'CAIRN_CONFIG_DIR', 'CAIRN_PROJECT', 'CAIRN_MAX_AGENTS'];
+const CARRIED = [
+  'PATH',
+  'CAIRN_DATA_DIR',
+  'CAIRN_CONFIG_DIR',
+  // Without the former these decide where data and settings are.
+  'XDG_DATA_HOME',
+  'XDG_CONFIG_HOME',
+  'CAIRN_PROJECT',
+  'CAIRN_MAX_AGENTS',
+];
 const OF_INSTALL = ['--yes', '--json'];
 const DATABASES = ['DATABASE_URL', 'SUPABASE_URL'];
 
@@ -32,7 +41,7 @@ export async function installAgent(_: Config, words: string[], options: AgentIns
   const service: Service = {
     ...{ name, cwd: process.cwd() },
     words: [process.execPath, CLI, ...runWords(process.argv.slice(2))],
-    env: Object.fromEntries(CARRIED.flatMap((variable) => (env[variable] ? [[variable, env[variable]]] : []))),
+    env: carriedOf(env),
   };
   const odd = [service.cwd, ...service.words, ...Object.values(service.env)].find((text) => /\p{Cc}/u.test(text));
   if (odd !== undefined) throw mistyped(`${escaped(odd)} has a control character.`, 'Leave it out.');
@@ -77,6 +86,11 @@ export function runWords(given: readonly string[]): string[] {
   const end = given.includes('--') ? given.indexOf('--') : given.length;
   const options = given.slice(at + 2, end).filter((word) => !OF_INSTALL.includes(word));
   return [...given.slice(0, at), 'agent', 'run', ...options, ...given.slice(end)];
+}
+
+/** The settings that a service keeps of the shell in which it was made. */
+export function carriedOf(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(CARRIED.flatMap((variable) => (env[variable] ? [[variable, env[variable]]] : [])));
 }
 
 /** A service has the environment of no shell, and its file holds no secret. */

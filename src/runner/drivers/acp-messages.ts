@@ -6,7 +6,8 @@ import {
   type ToolCallContent,
 } from '@agentclientprotocol/sdk';
 import * as z from 'zod';
-import type { Ended, Limited, Question } from '../driver.ts';
+import { oneLine } from '../../text.ts';
+import type { Answer, Ended, Limited, Question } from '../driver.ts';
 
 const Count = z.int().min(0);
 /** The protocol names no usage yet: a field of its draft, and that of Gemini CLI. */
@@ -62,7 +63,12 @@ export function questionOf({ toolCall, options }: RequestPermissionRequest): Que
   };
 }
 
-/** Counts the tokens of a turn; undefined where the agent does not say. */
+/** Says to the model what a refusal by its protocol alone does not. */
+export function refusalOf({ title }: Question, { note = 'It was not allowed.' }: Answer): string {
+  return `About what you asked leave for ("${oneLine(title).slice(0, 200)}"): ${note}`;
+}
+
+/** Counts the tokens of a prompt; undefined where the agent does not say. */
 export function tokensOf(response: PromptResponse): { in: number; out: number } | undefined {
   const { data } = Counted.safeParse(response);
   return data && { in: data.inputTokens, out: data.outputTokens };

@@ -15,9 +15,12 @@ import type { Driver, Turn, Watcher } from '../driver.ts';
 import { KeptProcess } from '../kept-process.ts';
 import type { Program } from '../process-group.ts';
 import { INTERRUPTED, type Member, SharedTurn } from '../shared-turn.ts';
-import { failureOf, questionOf, shown, tokensOf } from './acp-messages.ts';
+import { failureOf, questionOf, refusalOf, shown, tokensOf } from './acp-messages.ts';
 
 type Options = { program: Program; graceMs: number };
+
+// Who is refused, told so, and tries again and again, is not told for ever.
+const TOLD_MAX = 3;
 
 /** Drives any agent that speaks the Agent Client Protocol over its standard input: one process, one session. */
 export function acpDriver(options: Options): Driver {
@@ -42,6 +45,11 @@ class AcpSession {
   #session: string | undefined;
   /** What it said while it loaded the session has been printed before. */
   #isLoading = false;
+  /** What its model has not been told yet: a refusal has no words in this protocol. */
+  #untold: string[] = [];
+  /** Of the prompts of this turn that have ended. */
+  #usedBefore = { in: 0, out: 0 };
+  #used = { in: 0, out: 0 };
 
   constructor({ program, graceMs }: Options) {
     this.#program = program;
@@ -120,10 +128,31 @@ class AcpSession {
     await this.#turn.free();
     if (member.isInterrupted) return this.#turn.drop(member, INTERRUPTED);
     this.#turn.join(member);
-    const sessionId = this.#session ?? '';
-    const ended = agent.request(methods.agent.session.prompt, { sessionId, prompt: [{ type: 'text', text }] });
+    this.#untold = [];
+    this.#used = { in: 0, out: 0 };
+    const ended = this.#prompt(agent, text);
     this.#turn.deliver(member);
-    this.#end(await ended);
+    let response = await ended;
+    for (let told = 0; told < TOLD_MAX && this.#untold.length > 0 && goesOn(response, member); told += 1) {
+      response = await this.#prompt(agent, this.#untold.splice(0).join('\n\n'));
+    }
+    this.#end(response);
+  }
+
+  /** The words of a refusal are a prompt of the same turn. */
+  async #prompt(agent: ClientConnection['agent'], text: string): Promise<PromptResponse> {
+    this.#usedBefore = this.#used;
+    const sessionId = this.#session ?? '';
+    const response = await agent.request(methods.agent.session.prompt, { sessionId, prompt: [{ type: 'text', text }] });
+    const tokens = tokensOf(response);
+    if (tokens !== undefined) this.#use(tokens);
+    return response;
+  }
+
+  #use(tokens: { in: number; out: number }): void {
+    const { in: tokensIn, out: tokensOut } = this.#usedBefore;
+    this.#used = { in: tokensIn + tokens.in, out: tokensOut + tokens.out };
+    this.#turn.use(this.#used);
   }
 
   #interrupt(): void {
@@ -138,12 +167,14 @@ class AcpSession {
     if (update.sessionUpdate === 'agent_message_chunk') this.#turn.say(shown(update));
     else this.#turn.print('stdout', shown(update));
     // The context is what a request takes in at least; the turn's own count comes at its end.
-    if (update.sessionUpdate === 'usage_update') this.#turn.use({ in: update.used, out: 0 });
+    if (update.sessionUpdate === 'usage_update') this.#use({ in: update.used, out: 0 });
   }
 
   async #ask(asked: RequestPermissionRequest, signal: AbortSignal): Promise<RequestPermissionResponse> {
     this.#turn.begin();
-    const answer = await this.#turn.ask(questionOf(asked), signal);
+    const question = questionOf(asked);
+    const answer = await this.#turn.ask(question, signal);
+    if (answer?.decision === 'denied') this.#untold.push(refusalOf(question, answer));
     const kinds = answer?.decision === 'approved' ? ['allow_once', 'allow_always'] : ['reject_once', 'reject_always'];
     const chosen =
       asked.options.find(({ name, kind }) => name === answer?.answer && kinds.includes(kind)) ??
@@ -154,12 +185,15 @@ class AcpSession {
   }
 
   #end(response: PromptResponse): void {
-    const tokens = tokensOf(response);
-    if (tokens !== undefined) this.#turn.use(tokens);
     const result = this.#turn.said;
     const { stopReason } = response;
     if (stopReason === 'end_turn') this.#turn.end({ status: 'completed', end_reason: 'completed', result });
     else if (stopReason === 'cancelled') this.#turn.end({ status: 'cancelled', end_reason: 'interrupted', result });
     else this.#turn.end({ status: 'failed', end_reason: 'error', error: `It ended with ${stopReason}.`, result });
   }
+}
+
+/** Tells whether the agent takes another prompt in the turn: some end it where they are refused. */
+function goesOn({ stopReason }: PromptResponse, { isInterrupted }: Member): boolean {
+  return !isInterrupted && (stopReason === 'end_turn' || stopReason === 'cancelled');
 }

@@ -13,7 +13,7 @@ export function pipeDriver({ program, graceMs }: Options): Driver {
     modes: ['turn'],
     open: async () => {},
     deliver(text, { watcher, env }) {
-      const group = new ProcessGroup({ ...program, env: { ...program.env, ...env } });
+      const group = new ProcessGroup({ ...program, env: { ...program.env, ...env } }, watcher.signalled);
       groups.add(group);
       const turn = turnOf(group, { watcher, graceMs });
       void turn.ended.finally(() => groups.delete(group));

@@ -153,7 +153,11 @@ class Terminal {
 
   async #stop(pty: IPty): Promise<void> {
     this.#isEnding = true;
-    await endGroup(pty.pid, { graceMs: this.#options.graceMs, isAlive: () => isGroupAlive(pty.pid) });
+    await endGroup(pty.pid, {
+      graceMs: this.#options.graceMs,
+      isAlive: () => isGroupAlive(pty.pid),
+      signalled: (how) => this.#turn.signalled(how),
+    });
   }
 
   async #end(pty: IPty, { exitCode, signal = 0 }: { exitCode: number; signal?: number | undefined }): Promise<void> {

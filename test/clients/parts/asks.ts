@@ -34,10 +34,9 @@ export async function asks(given: Given): Promise<void> {
         await driven.send('Go on.');
         await refused;
         expect('a no does not', !existsSync(no), agent.last.results.at(-1));
-        // The Agent Client Protocol has no place for words.
-        if (program.driven.driver !== 'acp') {
-          expect('and its model reads why', agent.last.all.includes(NO), agent.last.all.slice(-2_000));
-        }
+        // Over the Agent Client Protocol the words follow the turn of a no.
+        if (!agent.last.all.includes(NO)) await agent.say('It was refused.');
+        expect('and its model reads why', agent.last.all.includes(NO), agent.last.all.slice(-2_000));
         // A client may make the end of the turn of a no: then it is in the next one already.
         if (!agent.last.all.includes('Go on.')) await agent.say('One is there.');
         const { status } = await driven.until(run, hasEnded);

@@ -1,8 +1,10 @@
-// Speaks the Agent Client Protocol without a model; `play.mjs` says what it does with a text.
+// Speaks the Agent Client Protocol without a model; `play.mjs` says what it does with a text. With `no-refusal` it
+// offers none and ends its turn instead; `stubborn` asks for leave whatever it is told.
 import { createInterface } from 'node:readline';
 import { plays, write } from './play.mjs';
 
 const sessionId = 'a-session';
+const is = (kind) => process.argv.includes(kind);
 const answers = new Map();
 let prompt;
 let asked = 0;
@@ -21,7 +23,7 @@ const play = plays({
     const options = [
       { optionId: 'always', name: 'Always', kind: 'allow_always' },
       { optionId: 'once', name: 'Yes', kind: 'allow_once' },
-      { optionId: 'no', name: 'No', kind: 'reject_once' },
+      ...(is('no-refusal') ? [] : [{ optionId: 'no', name: 'No', kind: 'reject_once' }]),
     ];
     const toolCall = {
       toolCallId: 'call',
@@ -31,6 +33,7 @@ const play = plays({
     };
     await say({ id: `asks-${asked}`, method: 'session/request_permission', params: { sessionId, toolCall, options } });
     const { outcome } = await new Promise((resolve) => answers.set(`asks-${asked}`, resolve));
+    if (is('no-refusal')) setTimeout(() => play.interrupt());
     return outcome.optionId ?? outcome.outcome;
   },
   question: async () => 'nothing: the protocol has no questions',
@@ -59,6 +62,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   else if (method === 'session/cancel') play.interrupt();
   else if (method === 'session/prompt') {
     prompt = id;
-    void play.begin(params.prompt[0].text);
+    const [{ text }] = params.prompt;
+    void play.begin(is('stubborn') ? `ask ${text}` : text);
   } else say({ id, result: answer(method) });
 }
