@@ -820,6 +820,7 @@ export type Schema = {
       set_job: { Args: { actor?: Json; every_seconds?: number; kind: string; settings?: Json }; Returns: Json };
       set_member: { Args: { actor?: Json; role?: string; user_id: string }; Returns: Json };
       set_output_quota: { Args: { actor?: Json; megabytes: number }; Returns: Json };
+      set_output_search: { Args: { actor?: Json; enabled?: boolean }; Returns: Json };
       set_password: { Args: { actor?: Json; password_hash: string }; Returns: Json };
       settle_runs: { Args: { actor: Json }; Returns: Json };
       sign_in: { Args: { actor?: Json; identity: Json }; Returns: Json };

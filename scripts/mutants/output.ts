@@ -3,6 +3,8 @@ import { SQL } from './sql.ts';
 
 const SUITE = 'test/core/output.test.ts';
 const LIMITS_SUITE = 'test/core/output-limits.test.ts';
+const SCREENS_SUITE = 'test/core/screens.test.ts';
+const KEPT_SUITE = 'test/core/screens-kept.test.ts';
 const PRINTED_SUITE = 'test/core/printed.test.ts';
 
 /** Mutants of the output of runs: who may add it, how much, and what of it a terminal gets. */
@@ -58,6 +60,70 @@ export const OUTPUT = Object.freeze([
       find: ' or jsonb_array_length(kept.left_out) >= 20',
       replace: '',
       name: 'that is left out is said as a sequence and its bytes, in few places',
+    },
+  ]),
+  ...refusals('core', KEPT_SUITE, [
+    {
+      within: 'public.set_output_search',
+      find: 'app.refuse_limited',
+      name: 'or on it is by a person who is an administrator, on the trail of access',
+    },
+    {
+      within: 'public.set_output_search',
+      find: 'A person says whether search finds',
+      name: 'or on it is by a person who is an administrator, on the trail of access',
+    },
+  ]),
+  ...of('core', KEPT_SUITE, [
+    {
+      file: SQL,
+      within: 'app.keep_screen',
+      find: ' for share;',
+      replace: ';',
+      name: 'nothing is left of it, and an end at that moment is waited for',
+    },
+    {
+      file: SQL,
+      within: 'public.set_output_search',
+      find: 'delete from app.run_screens s where s.tenant_id = v_actor.tenant_id;',
+      replace: '',
+      name: 'nothing is left of it, and an end at that moment is waited for',
+    },
+    {
+      file: SQL,
+      within: 'app.forget_screens',
+      find: 'app.period_start(s.printed_at, r.period, 1) + make_interval(days => r.keep_days) <= app.now()',
+      replace: 'false',
+      name: 'words are forgotten with the output, in every workspace, not before',
+    },
+  ]),
+  ...of('core', SCREENS_SUITE, [
+    {
+      file: SQL,
+      within: 'app.keep_screen',
+      find: `t.agent_settings @> '{"search_output": true}'`,
+      replace: 'true',
+      name: 'is not found until the workspace says so, and not of runs before',
+    },
+    {
+      file: SQL,
+      within: 'public.add_output',
+      find: 'perform app.keep_screen(v_run);',
+      replace: 'null;',
+      name: 'is of the latest attempt, and found also where it comes after the end',
+    },
+    {
+      file: SQL,
+      within: 'app.keep_screen',
+      find: 'perform app.lock_output(run, app.now());',
+      replace: '',
+      name: 'is found where output and end come at one moment, first the output',
+    },
+    {
+      file: 'src/services/search.ts',
+      find: 'isOutput(kind) ? showsAgents(ctx)',
+      replace: 'isOutput(kind) ? true',
+      name: 'needs the right to read output',
     },
   ]),
   ...of('T50', PRINTED_SUITE, [

@@ -141,6 +141,7 @@ export const FUNCTIONS = Object.freeze({
   search: 'short',
   sign_in: 'short',
   set_output_quota: 'short',
+  set_output_search: 'long',
   stop_agents: 'short',
   suggest_refs: 'short',
   verify_events: 'long',

@@ -92,6 +92,11 @@ export const SetOutputQuota = z.strictObject({ megabytes: z.int().min(1).max(1_0
 /** What each workspace may add to the output of runs in a day. For the user who runs the server. */
 export const setOutputQuota = sqlFunction('set_output_quota', z.object({ megabytes: z.int() }));
 
+export const SetOutputSearch = z.strictObject({ enabled: z.boolean().optional() });
+
+/** Whether the workspace's search finds the last that its runs printed; without a value it only answers. */
+export const setOutputSearch = sqlFunction('set_output_search', z.object({ enabled: z.boolean() }));
+
 export const ListOutput = z.strictObject({
   run: idListedBy('list_runs'),
   attempt: z.int().min(1).max(1_000).optional(),

@@ -5,16 +5,17 @@ import { Unproven } from '../events/task-forms.ts';
 import { line } from '../text.ts';
 import { page } from './pagination.ts';
 import { ProjectFilter, projectFilter } from './project-filter.ts';
-import { insufficient, showsProjects, showsTasks, TASKS_HIDDEN } from './visible-scopes.ts';
+import { insufficient, showsAgents, showsProjects, showsTasks, TASKS_HIDDEN } from './visible-scopes.ts';
 
-const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project'] as const;
+const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project', 'output'] as const;
+type Kind = (typeof KINDS)[number];
 // Events belong to the timeline, which needs the scope of tasks.
-const PROJECT_KINDS: readonly string[] = ['decision', 'checkpoint', 'project'] satisfies (typeof KINDS)[number][];
+const PROJECT_KINDS: readonly Kind[] = ['decision', 'checkpoint', 'project'];
 
 export const Search = z.strictObject({
   query: line(500).describe('At most 32 words, all of which must occur; "a phrase", or and NOT work.'),
   project: ProjectFilter,
-  kinds: z.array(z.enum(KINDS)).max(6).optional(),
+  kinds: z.array(z.enum(KINDS)).max(7).optional(),
   ...page(10, 50),
 });
 
@@ -30,12 +31,14 @@ export const Hits = z.object({
       by: z.string().optional(),
       at: z.string(),
       score: z.number(),
+      /** The command that prints the whole of it. */
+      read_on: z.string().optional(),
     }),
   ),
   next_cursor: z.string().optional(),
   not_shown: z.string().optional(),
 });
-type Hits = z.infer<typeof Hits>;
+export type Hits = z.infer<typeof Hits>;
 
 const queryHits = sqlFunction('search', Hits);
 const queryRefs = sqlFunction('suggest_refs', z.object({ values: z.array(z.string()) }));
@@ -43,11 +46,19 @@ const queryRefs = sqlFunction('suggest_refs', z.object({ values: z.array(z.strin
 /** Searches all text that the caller may read, best match first. */
 export async function search(ctx: Context, { project, ...input }: z.output<typeof Search>): Promise<Hits> {
   const args = { ...input, project: projectFilter(ctx, project) };
-  if (showsTasks(ctx)) return queryHits(ctx, args);
-  const kinds = (input.kinds ?? PROJECT_KINDS).filter((kind) => PROJECT_KINDS.includes(kind));
-  if (kinds.length === 0 && input.kinds?.length !== 0) throw insufficient('tasks:read', 'These kinds');
-  const shown = { ...args, kinds: kinds.length === 0 ? PROJECT_KINDS : kinds };
-  return { ...(await queryHits(ctx, shown)), not_shown: TASKS_HIDDEN };
+  const asked = input.kinds === undefined || input.kinds.length === 0 ? KINDS : input.kinds;
+  const kinds = asked.filter((kind) => shows(ctx, kind));
+  if (kinds.length === 0) throw insufficient(asked.every(isOutput) ? 'agents:read' : 'tasks:read', 'These kinds');
+  const hits = await queryHits(ctx, kinds.length === KINDS.length ? args : { ...args, kinds });
+  return showsTasks(ctx) ? hits : { ...hits, not_shown: TASKS_HIDDEN };
+}
+
+function shows(ctx: Context, kind: Kind): boolean {
+  return isOutput(kind) ? showsAgents(ctx) : PROJECT_KINDS.includes(kind) || showsTasks(ctx);
+}
+
+function isOutput(kind: Kind): boolean {
+  return kind === 'output';
 }
 
 /** Completes refs, slugs or ids from their beginning. */

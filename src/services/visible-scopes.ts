@@ -19,6 +19,10 @@ export function showsProjects({ scopes }: Rights): boolean {
   return mayUse(scopes, 'projects:read');
 }
 
+export function showsAgents({ scopes }: Rights): boolean {
+  return mayUse(scopes, 'agents:read');
+}
+
 // Types of events about tasks and messages between agents, which record_event writes with the scope of tasks.
 const TASK_EVENTS = ['task.', 'artifact.', 'project.noted'];
 
@@ -39,7 +43,7 @@ export function taskTypes(types: readonly string[] | undefined): string[] {
   throw insufficient('projects:read', 'These events');
 }
 
-export function insufficient(scope: 'projects:read' | 'tasks:read', what: string): DomainError {
+export function insufficient(scope: 'projects:read' | 'tasks:read' | 'agents:read', what: string): DomainError {
   return new DomainError('insufficient_scope', `${what} need the scope ${scope}.`, {
     hint: 'Ask the person you work for to grant it.',
     details: { scope },

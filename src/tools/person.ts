@@ -11,7 +11,14 @@ import { DecideApproval, decideApproval, GetApproval, getApproval } from '../ser
 import { ListQuestions, listQuestions } from '../services/events.ts';
 import { ChangeJob, changeJob, ListJobs, listJobs, SetJob, setJob } from '../services/jobs.ts';
 import { ListNeeds, listNeeds } from '../services/needs.ts';
-import { ListOutput, listOutput, SetOutputQuota, setOutputQuota } from '../services/output.ts';
+import {
+  ListOutput,
+  listOutput,
+  SetOutputQuota,
+  SetOutputSearch,
+  setOutputQuota,
+  setOutputSearch,
+} from '../services/output.ts';
 import {
   ApproveTask,
   approveTask,
@@ -56,6 +63,7 @@ export const person = {
   revoke_invitation: { name: 'revoke_invitation', scope: 'admin', input: RevokeInvitation, run: revokeInvitation },
   set_job: { name: 'set_job', scope: 'admin', input: SetJob, run: setJob },
   set_output_quota: { name: 'set_output_quota', scope: 'admin', input: SetOutputQuota, run: setOutputQuota },
+  set_output_search: { name: 'set_output_search', scope: 'admin', input: SetOutputSearch, run: setOutputSearch },
   update_task: { name: 'update_task', scope: 'tasks:write', input: UpdateTaskAsPerson, run: updateTask },
   verify_events: { name: 'verify_events', scope: 'tasks:read', input: Everything, run: verifyEvents },
 } as const satisfies Record<string, Command>;

@@ -14,7 +14,7 @@ export const search = toolset(
     search: {
       title: 'Search',
       description:
-        'Search everything that was written down: tasks, notes, decisions, checkpoints, artifacts, projects.',
+        'Search tasks, notes, decisions, checkpoints, artifacts, projects, output if on.',
       effect: 'read',
       input: Search,
       output: Hits,
@@ -24,7 +24,7 @@ export const search = toolset(
           hits.length === 0 && 'Nothing found. Try fewer or other words.',
           hits.map(
             ({ kind, ref, id, title, unproven, by, at, snippet }) =>
-              `${kind} ${ref ?? id} ${quote(title)}${unproven ? ' unproven' : ''}${by ? ` by ${named(by)}` : ''}, ${time(at)}: ${quote(snippet)}`,
+              `${kind} ${ref ?? id} ${quote(title)}${unproven ? ' unproven' : ''}${by ? ` by ${named(by)}` : ''}, ${time(at)}: ${quote(snippet)}${kind === 'output' ? `. All of it: get_output run:${id}` : ''}`,
           ),
           nextPage(next_cursor),
           not_shown,

@@ -379,6 +379,9 @@ create or replace function app.found_document(kind text, tenant_id uuid, id uuid
 as $body$
 begin
   case kind%1$s
+    when 'output' then return (
+      select app.found_screen(x) from app.run_screens x
+      where x.tenant_id = found_document.tenant_id and x.run_id = found_document.id);
     else return (
       select app.found_event(x) from public.events x
       where x.tenant_id = found_document.tenant_id and x.id = found_document.id);
@@ -387,7 +390,7 @@ end
 $body$;
 
 create or replace function app.list_kinds() returns text[] language sql immutable as $body$
-  select array[%2$s, 'event']
+  select array[%2$s, 'event', 'output']
 $body$
     $dispatch$, (
     select string_agg(format($case$
@@ -414,6 +417,10 @@ create or replace function app.list_searchable(tenant_id uuid)
 as $body$%s
   select 'event', x.id, x.project_id, x.stream, app.searchable_text(x)
   from public.events x
+  where x.tenant_id = $1
+  union all
+  select 'output', x.run_id, x.project_id, 'run:' || x.run_id, x.content
+  from app.run_screens x
   where x.tenant_id = $1
 $body$
     $dispatch$, (

@@ -99,6 +99,18 @@ begin
 end
 $$;
 
+create or replace function app.finish_run(run public.agent_runs)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if run.ended_at is not null then
+    perform app.keep_screen(run);
+  end if;
+end
+$$;
+
 -- How a run ends that was to be interrupted, whoever ends it.
 create or replace function app.interrupted_end(run public.agent_runs) returns jsonb language sql immutable as $$
   select jsonb_build_object('status', 'cancelled', 'end_reason', 'interrupted',

@@ -45,7 +45,8 @@ revoke all on function app.make_partitions(timestamptz), app.drop_partition(), a
   from public, anon, authenticated;
 grant execute on function
   app.blank_event(public.events), app.remove_events(bigint), app.purge_expired(), app.due_records(),
-  app.record_files_to_remove(), app.measure_records(regclass), app.unarchived_records(text, regclass),
+  app.forget_screens(), app.record_files_to_remove(), app.measure_records(regclass),
+  app.unarchived_records(text, regclass),
   app.make_partitions(timestamptz), app.drop_partition(), app.analyze_records(), app.told_workspaces(uuid)
   to cairn_owner;
 grant execute on function
@@ -68,6 +69,11 @@ select app.define_on_tables($policies$
   create policy door_update on app.search_documents for update to cairn_owner
     using (tenant_id = app.get_tenant_id()) with check (tenant_id = app.get_tenant_id());
   create policy door_delete on app.search_documents for delete to cairn_owner using (tenant_id = app.get_tenant_id());
+  -- Allows cairn_keeper to forget what was printed too long ago.
+  create policy keeper_read on app.search_documents for select to cairn_keeper using (kind = 'output');
+  create policy keeper_forget on app.search_documents for delete to cairn_keeper using (kind = 'output');
+  create policy keeper_read on app.run_screens for select to cairn_keeper using (true);
+  create policy keeper_forget on app.run_screens for delete to cairn_keeper using (true);
 
   create policy door_read on public.events for select to cairn_owner, cairn_keeper
     using (tenant_id = app.get_tenant_id());
@@ -140,6 +146,8 @@ $policies$);
 
 grant select, delete, update (payload, redacted_at) on public.events to cairn_keeper;
 grant select on app.record_archives, app.replaced_record_files to cairn_keeper;
+grant select, delete on app.run_screens to cairn_keeper;
+grant select (tenant_id, kind, id), delete on app.search_documents to cairn_keeper;
 grant select (tenant_id, role, created_at) on public.memberships to cairn_keeper;
 grant delete on
   public.oauth_tokens, app.oauth_codes, app.authorization_requests, app.auth_sessions, app.login_codes,

@@ -412,6 +412,7 @@ begin
   insert into public.agent_runs select v_row.*
     on conflict (tenant_id, id) do update set (project_id, task_id, user_id, agent_id, agent_name, command_id, parent_run_id, mode, status, attempt, attempts_max, priority, delivery_mode, delivery_path, delivered_at, acked_at, expires_at, interrupt_requested, interrupt_reason, waiting_for, paused_until, lock_token, end_reason, error, result, started_at, ended_at, version, created_at, updated_at, duration_ms, metrics)
       = (excluded.project_id, excluded.task_id, excluded.user_id, excluded.agent_id, excluded.agent_name, excluded.command_id, excluded.parent_run_id, excluded.mode, excluded.status, excluded.attempt, excluded.attempts_max, excluded.priority, excluded.delivery_mode, excluded.delivery_path, excluded.delivered_at, excluded.acked_at, excluded.expires_at, excluded.interrupt_requested, excluded.interrupt_reason, excluded.waiting_for, excluded.paused_until, excluded.lock_token, excluded.end_reason, excluded.error, excluded.result, excluded.started_at, excluded.ended_at, excluded.version, excluded.created_at, excluded.updated_at, excluded.duration_ms, excluded.metrics);
+  perform app.finish_run(v_row);
   return (event, app.run_full(v_row), null)::app.applied;
 end
 $function$;
@@ -1317,6 +1318,9 @@ begin
     when 'checkpoint' then return (
       select app.found_checkpoint(x) from public.checkpoints x
       where x.tenant_id = found_document.tenant_id and x.id = found_document.id);
+    when 'output' then return (
+      select app.found_screen(x) from app.run_screens x
+      where x.tenant_id = found_document.tenant_id and x.run_id = found_document.id);
     else return (
       select app.found_event(x) from public.events x
       where x.tenant_id = found_document.tenant_id and x.id = found_document.id);
@@ -1370,7 +1374,7 @@ CREATE OR REPLACE FUNCTION app.list_kinds()
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select array['project', 'task', 'artifact', 'decision', 'checkpoint', 'event']
+  select array['project', 'task', 'artifact', 'decision', 'checkpoint', 'event', 'output']
 $function$;
 -- owner cairn_owner
 
@@ -1401,6 +1405,10 @@ AS $function$
   union all
   select 'event', x.id, x.project_id, x.stream, app.searchable_text(x)
   from public.events x
+  where x.tenant_id = $1
+  union all
+  select 'output', x.run_id, x.project_id, 'run:' || x.run_id, x.content
+  from app.run_screens x
   where x.tenant_id = $1
 $function$;
 -- owner cairn_owner
@@ -1639,6 +1647,9 @@ create or replace function app.found_document(kind text, tenant_id uuid, id uuid
 as $body$
 begin
   case kind%1$s
+    when 'output' then return (
+      select app.found_screen(x) from app.run_screens x
+      where x.tenant_id = found_document.tenant_id and x.run_id = found_document.id);
     else return (
       select app.found_event(x) from public.events x
       where x.tenant_id = found_document.tenant_id and x.id = found_document.id);
@@ -1647,7 +1658,7 @@ end
 $body$;
 
 create or replace function app.list_kinds() returns text[] language sql immutable as $body$
-  select array[%2$s, 'event']
+  select array[%2$s, 'event', 'output']
 $body$
     $dispatch$, (
     select string_agg(format($case$
@@ -1690,6 +1701,10 @@ create or replace function app.list_searchable(tenant_id uuid)
 as $body$%s
   select 'event', x.id, x.project_id, x.stream, app.searchable_text(x)
   from public.events x
+  where x.tenant_id = $1
+  union all
+  select 'output', x.run_id, x.project_id, 'run:' || x.run_id, x.content
+  from app.run_screens x
   where x.tenant_id = $1
 $body$
     $dispatch$, (

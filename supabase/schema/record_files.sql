@@ -169,6 +169,7 @@ AS $function$
 declare
   v_actor app.actor := app.authenticate_server(actor);
 begin
+  perform app.forget_screens();
   return jsonb_strip_nulls(jsonb_build_object('dropped', app.drop_partition()));
 end
 $function$;

@@ -529,11 +529,18 @@ declare
   v_actor app.actor := app.authenticate(actor, 'member');
   v_run public.agent_runs := app.find_run(run, v_actor);
   v_now timestamptz := app.now();
+  v_answer jsonb;
 begin
   perform app.check_run_holder(v_run, lock_token, v_actor);
   perform app.check_left_out(left_out);
   perform app.check_chunks(v_run, chunks, v_now);
-  return app.store_output(v_run, chunks, left_out, v_now);
+  v_answer := app.store_output(v_run, chunks, left_out, v_now);
+  -- It may have ended meanwhile.
+  select * into v_run from public.agent_runs r where r.tenant_id = v_run.tenant_id and r.id = v_run.id;
+  if v_run.ended_at is not null and (v_answer ->> 'stored')::integer > 0 then
+    perform app.keep_screen(v_run);
+  end if;
+  return v_answer;
 end
 $function$;
 -- owner cairn_owner

@@ -129,6 +129,19 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.finish_run(run public.agent_runs)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if run.ended_at is not null then
+    perform app.keep_screen(run);
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.follow_runs(event public.events)
  RETURNS jsonb[]
  LANGUAGE plpgsql

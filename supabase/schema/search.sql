@@ -16,6 +16,8 @@ create policy door_delete on app.search_documents as permissive for delete to ca
 create policy door_insert on app.search_documents as permissive for insert to cairn_owner with check ((tenant_id = app.get_tenant_id()));
 create policy door_read on app.search_documents as permissive for select to cairn_owner using (true);
 create policy door_update on app.search_documents as permissive for update to cairn_owner using ((tenant_id = app.get_tenant_id())) with check ((tenant_id = app.get_tenant_id()));
+create policy keeper_forget on app.search_documents as permissive for delete to cairn_keeper using ((kind = 'output'::text));
+create policy keeper_read on app.search_documents as permissive for select to cairn_keeper using ((kind = 'output'::text));
 
 -- Functions
 
@@ -404,6 +406,7 @@ $function$;
 
 -- Privileges
 
+grant delete, select (id), select (kind), select (tenant_id) on app.search_documents to cairn_keeper;
 grant delete, insert, select, update on app.search_documents to cairn_owner;
 grant execute on function public.search(text,text,jsonb,text,integer,jsonb) to authenticated;
 grant execute on function public.search(text,text,jsonb,text,integer,jsonb) to cairn_server;

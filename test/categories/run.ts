@@ -27,6 +27,7 @@ export const facts: Facts = {
       reads: [],
     },
     set_output_quota: { naming: () => [], reads: [] },
+    set_output_search: { naming: () => [], reads: [{}] },
     report_run: { naming: ({ run }) => [{ run, lock_token: 1, events: [completed] }], reads: [] },
   },
   naming: ({ run }) => [interrupted(run)],

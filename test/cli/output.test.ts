@@ -5,7 +5,7 @@ import { type Local, openLocal } from '../../src/local.ts';
 import { createLog } from '../../src/log.ts';
 import { cairn } from '../support/cairn.ts';
 import { openPersonWorld, type PersonWorld } from '../support/person-world.ts';
-import { begunRun, claimed, completed, pieces } from '../support/runners.ts';
+import { begunRun, claimed, completed, pieces, runnerOf } from '../support/runners.ts';
 
 // What a run printed, as a person reads it. The runner is this process, beside the command's.
 
@@ -128,6 +128,31 @@ describe('the output of a run', () => {
     );
     expect(await world.run(['output-quota', 'much'])).toMatchObject({ code: 2 });
     await world.run(['output-quota', '2000']);
+  });
+
+  test('is found by search where the workspace says so, with how to read on', async () => {
+    const printed = async (name: string) => {
+      const runner = await runnerOf(ctx, name);
+      expect(await world.run(['send', 'Fish.', '--to', name])).toMatchObject({ code: 0, stderr: '' });
+      const { run, lock_token } = await claimed(runner);
+      await runner.add(run.id, lock_token, pieces(['A quokka sat there.\n']));
+      await runner.report(run.id, lock_token, [completed]);
+      return run.id;
+    };
+    await printed('ibis-1');
+    expect(await world.run(['output-search'])).toMatchObject({ stdout: 'Search finds nothing of what runs print.\n' });
+    expect(await world.run(['output-search', 'yes'])).toMatchObject({ code: 2 });
+    expect((await world.run(['output-search', 'on'])).stdout).toMatch(/^Search finds the last that runs print/);
+    const run = await printed('ibis-2');
+
+    const { stdout } = await world.run(['search', 'quokka', '--kind', 'output']);
+
+    expect(stdout).toContain(run.slice(-8));
+    expect(stdout).toContain('ibis-2: Fish.');
+    expect(stdout).toContain('A quokka sat there.');
+    expect(stdout).toMatch(new RegExp(`\\nRead on: cairn output ${run}\\n$`));
+    expect((await world.run(['output-search', 'off', '--json'])).stdout).toContain('"enabled": false');
+    expect((await world.run(['search', 'quokka'])).stdout).toBe('Nothing found. Try fewer or other words.\n');
   });
 
   test('begins near its end for who follows it, or asks for that', async () => {

@@ -34,6 +34,7 @@ const ARGUMENTS: Partial<Record<FunctionName, object>> = {
   list_output: { run: newId() },
   report_run: { run: newId(), lock_token: 1, events: [] },
   set_output_quota: { megabytes: 1 },
+  set_output_search: { enabled: true },
   stop_agents: { reach: 'workspace', stopped: false },
   append_events: { events: [{ stream: 'project:web', type: 'project.noted', data: { text: 'x', kind: 'note' } }] },
   extend_lock: { task: 'web-1', lock_token: 2 },

@@ -104,6 +104,7 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
     register_agent: [{ agent: { name: 'egret', type: 'claude', driver: 'pipe', host_machine: 'x', config: { a: 1 } } }],
     report_run: [{ ...held, events: [{ type: 'run.delivered', data: { path: 'x' } }] }],
     set_output_quota: [{ megabytes: 1 }],
+    set_output_search: [{ enabled: true }],
     stop_agents: [{ reach: 'workspace', stopped: false, reason: 'x' }],
     get_approval: [{ approval: asked.id }],
     decide_approval: [{ approval: asked.id, decision: 'denied', answer: 'x', note: 'x' }],

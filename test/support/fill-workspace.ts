@@ -1,6 +1,6 @@
 import { newId } from '../../src/events/ids.ts';
 import { listRuns } from '../../src/services/commands.ts';
-import { addOutput } from '../../src/services/output.ts';
+import { addOutput, setOutputSearch } from '../../src/services/output.ts';
 import { claimRun, registerAgent, reportRun } from '../../src/services/runner.ts';
 import { append, type Caller, createProject, createTask, hold, record } from './commands.ts';
 
@@ -97,6 +97,7 @@ async function sendCommands(who: Caller, project: string) {
   ];
   const content = 'The pelican eats.\n';
   const chunks = [{ sequence: 0, stream: 'stdout', content, at: new Date().toISOString() } as const];
+  await setOutputSearch({ db: who.db, actor: { ...who.actor, agent: null } }, { enabled: true });
   await addOutput(who, { run: done.run.id, lock_token: done.lock_token, chunks });
   await reportRun(who, { run: done.run.id, lock_token: done.lock_token, events });
   await record(who, {

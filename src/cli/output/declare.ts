@@ -32,6 +32,17 @@ export function addOutputCommand(program: Command): void {
         (await import('./quota.ts')).runOutputQuota(config, megabytes, options),
       ),
     );
+  program
+    .command('output-search')
+    .argument('[wanted]', 'on or off; without it, how it is')
+    .description('let the search of the workspace find the last that runs printed; off by default')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn output-search on', 'cairn search "connection refused" --kind output'))
+    .action(
+      command(async (config, wanted: string | undefined, options: JsonOption) =>
+        (await import('./searched.ts')).runOutputSearch(config, wanted, options),
+      ),
+    );
 }
 
 function attempt(given: string): number {

@@ -5,7 +5,7 @@ import type { JsonOption } from '../terminal/output.ts';
 import type { QuestionsOptions } from './questions.ts';
 import type { SearchOptions } from './search.ts';
 
-const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project'];
+const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project', 'output'];
 
 export function addOverviewCommands(program: Command): void {
   program
@@ -55,7 +55,9 @@ function addReadingCommands(program: Command): void {
     );
   program
     .command('search <words...>')
-    .description('search tasks, notes, decisions, checkpoints, artifacts and projects')
+    .description(
+      'search tasks, notes, decisions, checkpoints, artifacts and projects, and what runs printed, if switched on',
+    )
     .addOption(new Option('--kind <kind...>', 'only these kinds').choices(KINDS))
     .option('--limit <count>', 'how many at most, up to 50', limit, 10)
     .option(...JSON_OPTION)

@@ -104,6 +104,7 @@ const FOR_ADMINS: FunctionName[] = [
   'redact_event',
   'replay_events',
   'set_output_quota',
+  'set_output_search',
 ];
 
 function minimalArgs(fn: FunctionName): Record<string, unknown> {
@@ -128,6 +129,7 @@ function minimalArgs(fn: FunctionName): Record<string, unknown> {
     redact_event: { event: '1', reason: 'x' },
     search: { query: 'pelican' },
     set_output_quota: { megabytes: 1 },
+    set_output_search: { enabled: true },
     suggest_refs: { kind: 'task' },
   };
   return { ...args[fn] };

@@ -672,8 +672,8 @@ create or replace function app.secure_functions()
 as $$
 declare
   v_function record;
-  v_by_keeper constant text[] := array['blank_event', 'due_records', 'measure_records', 'purge_expired',
-    'record_files_to_remove', 'remove_events', 'told_workspaces', 'unarchived_records'];
+  v_by_keeper constant text[] := array['blank_event', 'due_records', 'forget_screens', 'measure_records',
+    'purge_expired', 'record_files_to_remove', 'remove_events', 'told_workspaces', 'unarchived_records'];
 begin
   grant create on schema public, app to cairn_owner, cairn_keeper;
   for v_function in
@@ -1961,6 +1961,9 @@ create or replace function app.found_document(kind text, tenant_id uuid, id uuid
 as $body$
 begin
   case kind%1$s
+    when 'output' then return (
+      select app.found_screen(x) from app.run_screens x
+      where x.tenant_id = found_document.tenant_id and x.run_id = found_document.id);
     else return (
       select app.found_event(x) from public.events x
       where x.tenant_id = found_document.tenant_id and x.id = found_document.id);
@@ -1969,7 +1972,7 @@ end
 $body$;
 
 create or replace function app.list_kinds() returns text[] language sql immutable as $body$
-  select array[%2$s, 'event']
+  select array[%2$s, 'event', 'output']
 $body$
     $dispatch$, (
     select string_agg(format($case$
@@ -1996,6 +1999,10 @@ create or replace function app.list_searchable(tenant_id uuid)
 as $body$%s
   select 'event', x.id, x.project_id, x.stream, app.searchable_text(x)
   from public.events x
+  where x.tenant_id = $1
+  union all
+  select 'output', x.run_id, x.project_id, 'run:' || x.run_id, x.content
+  from app.run_screens x
   where x.tenant_id = $1
 $body$
     $dispatch$, (
@@ -8825,6 +8832,18 @@ begin
 end
 $$;
 
+create or replace function app.finish_run(run public.agent_runs)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if run.ended_at is not null then
+    perform app.keep_screen(run);
+  end if;
+end
+$$;
+
 -- How a run ends that was to be interrupted, whoever ends it.
 create or replace function app.interrupted_end(run public.agent_runs) returns jsonb language sql immutable as $$
   select jsonb_build_object('status', 'cancelled', 'end_reason', 'interrupted',
@@ -10283,11 +10302,18 @@ declare
   v_actor app.actor := app.authenticate(actor, 'member');
   v_run public.agent_runs := app.find_run(run, v_actor);
   v_now timestamptz := app.now();
+  v_answer jsonb;
 begin
   perform app.check_run_holder(v_run, lock_token, v_actor);
   perform app.check_left_out(left_out);
   perform app.check_chunks(v_run, chunks, v_now);
-  return app.store_output(v_run, chunks, left_out, v_now);
+  v_answer := app.store_output(v_run, chunks, left_out, v_now);
+  -- It may have ended meanwhile.
+  select * into v_run from public.agent_runs r where r.tenant_id = v_run.tenant_id and r.id = v_run.id;
+  if v_run.ended_at is not null and (v_answer ->> 'stored')::integer > 0 then
+    perform app.keep_screen(v_run);
+  end if;
+  return v_answer;
 end
 $$;
 
@@ -12521,6 +12547,129 @@ begin
 end
 $$;
 
+-- Screens: the last that a run printed, found by search where its workspace says so.
+
+-- Plain text of what was printed for a terminal: without its codes, each line that was written over as a line. A code
+-- that sets a title or the like ends with its line at the latest.
+create or replace function app.plain_text(printed text) returns text language sql immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select app.clean_text(regexp_replace(printed, '(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]'
+    || '|(?:\x1b[]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?|\x1b[ -/]*[0-~]?', '', 'g'))
+$$;
+
+-- Keeps the end of what a run's latest attempt printed, where its workspace has the search find it. Who switches that
+-- off waits for it, and removes it then; output that comes at the same moment is waited for, or waits and comes here.
+create or replace function app.keep_screen(run public.agent_runs)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_start integer;
+  v_screen app.run_screens;
+begin
+  perform from public.tenants t
+    where t.id = run.tenant_id and t.agent_settings @> '{"search_output": true}' for share;
+  if not found or run.attempt = 0 then
+    return;
+  end if;
+  perform app.lock_output(run, app.now());
+  -- Codes may be three quarters of it.
+  v_start := app.output_start(run, run.attempt, 65536, 1000);
+  select run.tenant_id, run.project_id, run.id, min(o."timestamp"),
+      right(btrim(app.plain_text(string_agg(o.content, '' order by o.sequence)), E' \t\n'), 16384)
+    into v_screen
+    from public.terminal_outputs o
+    where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt and o.sequence > v_start
+      and o."timestamp" between lower(app.output_times(run, app.now())) and upper(app.output_times(run, app.now()));
+  if v_screen.content <> '' then
+    insert into app.run_screens as s select v_screen.*
+      on conflict on constraint run_screens_pkey do update
+        set (printed_at, content) = (excluded.printed_at, excluded.content);
+    perform app.index_text('output', run.tenant_id, run.id, run.project_id, v_screen.content);
+  end if;
+end
+$$;
+
+-- Shows the output that a search has found: whose run it is, and what for.
+create or replace function app.found_screen(screen app.run_screens)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'ref', t.ref,
+      'title', concat_ws(': ', r.agent_name, app.clean_line(coalesce(c.content, t.title), 120)),
+      'at', coalesce(r.ended_at, screen.printed_at),
+      'by', r.agent_name,
+      'read_on', 'cairn output ' || r.id,
+      'body', screen.content)
+    from public.agent_runs r
+    left join public.commands c on c.tenant_id = r.tenant_id and c.id = r.command_id
+    left join public.tasks t on t.tenant_id = r.tenant_id and t.id = r.task_id
+    where r.tenant_id = screen.tenant_id and r.id = screen.run_id);
+end
+$$;
+
+-- Deletes, in every workspace, the screens whose output is too old to keep, and what search has of them. Runs as
+-- cairn_keeper.
+create or replace function app.forget_screens()
+  returns void
+  language sql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  with forgotten as (
+    delete from app.run_screens s
+    using app.record_tables r
+    where r.table_name = 'terminal_outputs'
+      and s.printed_at < app.now() - make_interval(days => r.keep_days)
+      and app.period_start(s.printed_at, r.period, 1) + make_interval(days => r.keep_days) <= app.now()
+    returning s.tenant_id, s.run_id
+  )
+  delete from app.search_documents d
+  using forgotten f
+  where d.tenant_id = f.tenant_id and d.kind = 'output' and d.id = f.run_id
+$$;
+
+-- set_output_search(enabled?) -> {enabled}: whether the workspace's search finds the last that its runs printed, of
+-- those that end from then on; without a value it only answers. Switched off, what there is of it is deleted. For
+-- owners and admins, in person. Raises forbidden.
+create or replace function public.set_output_search(enabled boolean default null, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor, 'admin');
+begin
+  perform app.refuse_limited(v_actor);
+  if enabled is not null and not app.is_person(v_actor) then
+    perform app.fail('forbidden', 'A person says whether search finds what agents print, not an agent.', null,
+      'Ask the person to run cairn output-search in a terminal of their own.');
+  end if;
+  if enabled is not null then
+    update public.tenants t
+      set agent_settings = (t.agent_settings - 'search_output')
+        || case when enabled then '{"search_output": true}'::jsonb else '{}' end
+      where t.id = v_actor.tenant_id;
+    perform app.record_audit(jsonb_build_object('type',
+      case when enabled then 'output.searched' else 'output.unsearched' end), actor);
+  end if;
+  if not enabled then
+    delete from app.run_screens s where s.tenant_id = v_actor.tenant_id;
+    delete from app.search_documents d where d.tenant_id = v_actor.tenant_id and d.kind = 'output';
+  end if;
+  return jsonb_build_object('enabled', (
+    select t.agent_settings @> '{"search_output": true}' from public.tenants t where t.id = v_actor.tenant_id));
+end
+$$;
+
 -- Export and import of histories: the checks of an import.
 
 -- export_events(project?, after_seq, page_size) -> {events: [whole rows], users: [{id, name}], next_seq?}, oldest
@@ -13461,6 +13610,7 @@ as $$
 declare
   v_actor app.actor := app.authenticate_server(actor);
 begin
+  perform app.forget_screens();
   return jsonb_strip_nulls(jsonb_build_object('dropped', app.drop_partition()));
 end
 $$;
@@ -16545,7 +16695,8 @@ revoke all on function app.make_partitions(timestamptz), app.drop_partition(), a
   from public, anon, authenticated;
 grant execute on function
   app.blank_event(public.events), app.remove_events(bigint), app.purge_expired(), app.due_records(),
-  app.record_files_to_remove(), app.measure_records(regclass), app.unarchived_records(text, regclass),
+  app.forget_screens(), app.record_files_to_remove(), app.measure_records(regclass),
+  app.unarchived_records(text, regclass),
   app.make_partitions(timestamptz), app.drop_partition(), app.analyze_records(), app.told_workspaces(uuid)
   to cairn_owner;
 grant execute on function
@@ -16568,6 +16719,11 @@ select app.define_on_tables($policies$
   create policy door_update on app.search_documents for update to cairn_owner
     using (tenant_id = app.get_tenant_id()) with check (tenant_id = app.get_tenant_id());
   create policy door_delete on app.search_documents for delete to cairn_owner using (tenant_id = app.get_tenant_id());
+  -- Allows cairn_keeper to forget what was printed too long ago.
+  create policy keeper_read on app.search_documents for select to cairn_keeper using (kind = 'output');
+  create policy keeper_forget on app.search_documents for delete to cairn_keeper using (kind = 'output');
+  create policy keeper_read on app.run_screens for select to cairn_keeper using (true);
+  create policy keeper_forget on app.run_screens for delete to cairn_keeper using (true);
 
   create policy door_read on public.events for select to cairn_owner, cairn_keeper
     using (tenant_id = app.get_tenant_id());
@@ -16640,6 +16796,8 @@ $policies$);
 
 grant select, delete, update (payload, redacted_at) on public.events to cairn_keeper;
 grant select on app.record_archives, app.replaced_record_files to cairn_keeper;
+grant select, delete on app.run_screens to cairn_keeper;
+grant select (tenant_id, kind, id), delete on app.search_documents to cairn_keeper;
 grant select (tenant_id, role, created_at) on public.memberships to cairn_keeper;
 grant delete on
   public.oauth_tokens, app.oauth_codes, app.authorization_requests, app.auth_sessions, app.login_codes,
@@ -16746,6 +16904,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
-  ('code', 'f64855528b706420ce666c563171cab8df54858db3350565c286c255b7bc91ab', '0.1.0')
+  ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
+  ('code', '881f588db399c67d08d6078fd543a6276111a57047d8eea18f085175aa2f360c', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
