@@ -1,9 +1,17 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Gate } from './gate.ts';
 import { onWindows } from './windows-script.ts';
 
-export type Program = { command: string; args: readonly string[]; cwd: string; env: NodeJS.ProcessEnv };
+export type Program = {
+  command: string;
+  args: readonly string[];
+  cwd: string;
+  env: NodeJS.ProcessEnv;
+  /** While it is closed, what the program prints waits. */
+  gate?: Gate;
+};
 
 const LOOK_MS = 50;
 const CLOSE_MS = 500;
@@ -14,8 +22,9 @@ export class ProcessGroup {
   /** How the program itself ended; its children may live on until the group is stopped. */
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null; error?: Error }>;
   readonly #closed: Promise<unknown>;
+  readonly #gate: Gate | undefined;
 
-  constructor({ command, args, cwd, env }: Program) {
+  constructor({ command, args, cwd, env, gate }: Program) {
     const isWindows = process.platform === 'win32';
     const started = isWindows ? onWindows({ command, args, env }) : { command, args };
     this.child = spawn(started.command, started.args, {
@@ -31,6 +40,10 @@ export class ProcessGroup {
     this.#closed = new Promise((resolve) => this.child.once('close', resolve));
     // Who writes to a program that has ended is told by its exit.
     this.child.stdin.on('error', () => {});
+    this.#gate = gate;
+    const { stdout, stderr } = this.child;
+    for (const printed of [stdout, stderr]) gate?.add(printed);
+    void this.#closed.then(() => [stdout, stderr].map((printed) => gate?.remove(printed)));
   }
 
   get pid(): number | undefined {
@@ -47,6 +60,7 @@ export class ProcessGroup {
   /** Ends what the program has left, and settles when all that it printed is read, too. */
   async gone({ graceMs }: { graceMs: number }): Promise<void> {
     await this.stop({ graceMs });
+    await this.#gate?.opened;
     // What left the group may hold the other end for good.
     await Promise.race([this.#closed, sleep(CLOSE_MS, undefined, { ref: false })]);
   }

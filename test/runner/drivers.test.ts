@@ -27,6 +27,7 @@ function give(driver: Driver, text: string, answer: () => Promise<Answer> = () =
   const asked: { question: Question; signal: AbortSignal }[] = [];
   const printed: string[] = [];
   const turn = driver.deliver(text, {
+    run: 'r',
     mode: 'turn',
     env: {},
     watcher: {
@@ -157,6 +158,7 @@ describe.each(DRIVER_NAMES)('the driver %s', (name) => {
     const before = process.memoryUsage.rss();
 
     const turn = driver.deliver('flood 20\n', {
+      run: 'r',
       mode: 'turn',
       env: {},
       watcher: {
