@@ -29,7 +29,7 @@ const nodeAlone: Plugin = {
 
 const { metafile } = await build({
   absWorkingDir: ROOT,
-  entryPoints: { cli: 'src/cli.ts' },
+  entryPoints: { cli: 'src/cli.ts', holder: 'src/runner/holder/main.ts' },
   outdir: OUT,
   bundle: true,
   splitting: true,

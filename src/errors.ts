@@ -179,7 +179,7 @@ function raisedBySql(failure: Failure, cause: unknown): DomainError {
   });
 }
 
-function isErrorCode(code: unknown): code is ErrorCode {
+export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(ERROR_CODES, code);
 }
 

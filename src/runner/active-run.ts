@@ -1,22 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DomainError, messageOf } from '../errors.ts';
+import { messageOf } from '../errors.ts';
 import { goOnText, orderText } from '../services/order.ts';
 import type { Answered, Claimed, Held } from '../services/runner.ts';
 import { clean } from '../text.ts';
-import { beginTurn } from './begin-turn.ts';
-import type { Ended, Limited, Mode, Question, Turn } from './driver.ts';
+import { beginTurn, resumeTurn } from './begin-turn.ts';
+import type { Driver, Ended, Limited, Mode, Question, Turn, Watcher } from './driver.ts';
+import { finished, LOST } from './finished.ts';
 import { memoryMbOf } from './health.ts';
+import type { Kept } from './keeper.ts';
 import { exceeded } from './limits.ts';
 import { OutputSender } from './output-sender.ts';
 import type { Left, Place } from './place.ts';
-import type { Report } from './port.ts';
 import type { Signalled } from './process-group.ts';
 import { ProcessorMeter } from './processor.ts';
 import { secondsUntil, waitUntil } from './provider-wait.ts';
 import { Questions } from './questions.ts';
+import { Reports } from './reports.ts';
+import { RunClock } from './run-clock.ts';
 import type { RunParts } from './run-parts.ts';
+import { RunTokens } from './run-tokens.ts';
 import { Subagents } from './subagents.ts';
-import { untilTaken } from './until-taken.ts';
 
 export type Started = Exclude<Claimed, { nothing: string }>;
 
@@ -26,15 +29,9 @@ export class ActiveRun {
   /** Settles when its end is known, or somebody else's. */
   readonly settled: Promise<Ended>;
   readonly #parts: RunParts;
-  readonly #startedAt = performance.now();
-  #signAt = performance.now();
-  #isSilenceTold = false;
-  /** How long it waited for a person or its provider, which is no work. */
-  #waitedMs = 0;
-  #waitsSince: number | undefined;
-  /** Of its turns before this one, and of this one. */
-  #usedBefore = { in: 0, out: 0 };
-  #used = { in: 0, out: 0 };
+  readonly #resumed: Kept | undefined;
+  readonly #clock: RunClock;
+  readonly #tokens: RunTokens;
   readonly #subagents = new Subagents();
   #place: Place | undefined;
   readonly #processor: ProcessorMeter;
@@ -48,33 +45,54 @@ export class ActiveRun {
   /** Ends what it waits for. */
   readonly #leaving = new AbortController();
   readonly #questions: Questions;
-  #reports: Promise<unknown> = Promise.resolve();
+  readonly #reports: Reports;
   readonly #output: OutputSender;
 
-  constructor(started: Started, parts: RunParts) {
+  /** `resumed` is what an earlier runner kept of it. */
+  constructor(started: Started, parts: RunParts, resumed?: Kept) {
     this.started = started;
     this.#parts = parts;
-    this.#output = new OutputSender({ ...parts, send: (sent) => parts.port.output(this.held, sent) });
+    this.#resumed = resumed;
+    this.#clock = new RunClock(resumed ?? { startedAt: Date.now(), waitedMs: 0 });
+    this.#tokens = new RunTokens(resumed?.usedBefore);
+    const { id } = started.run;
+    this.#output = new OutputSender({
+      ...parts,
+      send: (sent) => parts.port.output(this.held, sent),
+      sends: (mark) => this.#keeper?.sends(id, mark),
+      sent: (characters) => this.#keeper?.sent(id, characters),
+    });
+    this.#reports = new Reports({
+      ...{ run: id, log: parts.log },
+      send: (report) => parts.port.report(this.held, [report]),
+      isOver: () => this.#isLost,
+      lost: () => this.lose(),
+    });
     this.#processor = new ProcessorMeter({ overMs: parts.processorMs });
-    this.#questions = new Questions((report) => this.#say(report), parts.askSeconds);
+    this.#questions = new Questions((report) => this.#reports.say(report), parts.askSeconds);
     this.settled = this.#run();
   }
 
   get held(): Held {
     const { run, lock_token } = this.started;
     const asks = this.#questions.ids;
-    const { in: tokens_in, out: tokens_out } = this.#tokens;
+    const { in: tokens_in, out: tokens_out } = this.#tokens.all;
     const given = { run: run.id, lock_token, tokens_in, tokens_out, ...this.#subagents.now };
     return asks.length > 0 ? { ...given, asks } : given;
   }
 
-  get #tokens() {
-    return { in: this.#usedBefore.in + this.#used.in, out: this.#usedBefore.out + this.#used.out };
+  get #keeper() {
+    return this.#place?.driver.keeper;
   }
 
   /** Takes what became of its questions. */
   hear(answers: readonly Answered[]): void {
     this.#questions.hear(answers);
+  }
+
+  /** Since it began. */
+  get ms(): number {
+    return Date.now() - this.#clock.startedAt;
   }
 
   /** The processes that work on it. */
@@ -84,33 +102,29 @@ export class ActiveRun {
 
   /** Interrupts it once it exceeds a limit. */
   watch(): void {
-    if (this.#waitsSince !== undefined) return;
-    const now = performance.now();
-    const tokens = this.#tokens;
+    if (this.#clock.isWaiting) return;
+    const { runningMs, silentMs } = this.#clock;
+    const tokens = this.#tokens.all;
     const pids = this.pids();
     const { limits } = this.started.command;
     const over = exceeded(limits, {
-      runningMs: now - this.#startedAt - this.#waitedMs,
-      silentMs: now - this.#signAt,
+      ...{ runningMs, silentMs },
       tokens: tokens.in + tokens.out,
       memoryMb: memoryMbOf(pids),
       processorPercent: limits.cpu_limit_percent === undefined ? undefined : this.#processor.percentOf(pids),
     });
     if (over === undefined) {
-      this.#tellSilence(now - this.#signAt);
+      this.#tellSilence();
       return;
     }
     this.end({ status: over.end_reason === 'time_limit' ? 'timed_out' : 'failed', ...over });
   }
 
-  /** Half of the time without a sign of work is over: somebody may look before it ends. Told once for each silence. */
-  #tellSilence(ms: number): void {
+  /** Somebody may look before it ends. */
+  #tellSilence(): void {
     const { silence_limit_ms } = this.started.command.limits;
-    if (silence_limit_ms === undefined || ms < silence_limit_ms / 2) this.#isSilenceTold = false;
-    else if (!this.#isSilenceTold) {
-      this.#isSilenceTold = true;
-      void this.#say({ type: 'run.silent', data: { seconds: Math.ceil(ms / 1_000) } });
-    }
+    const seconds = silence_limit_ms && this.#clock.newlySilent(silence_limit_ms / 2);
+    if (seconds) void this.#reports.say({ type: 'run.silent', data: { seconds } });
   }
 
   /** Ends it: asks the agent, and after the grace ends its process. */
@@ -137,7 +151,7 @@ export class ActiveRun {
   async #run(): Promise<Ended> {
     let place: Place;
     try {
-      place = await this.#parts.enter(this.started.run);
+      place = await this.#parts.enter(this.started.run, this.#resumed?.place);
     } catch (error) {
       this.#isOver = true;
       return this.#finish({ status: 'failed', end_reason: 'error', error: clean(messageOf(error)), ...this.#told });
@@ -152,7 +166,9 @@ export class ActiveRun {
   }
 
   async #turns(place: Place): Promise<Ended> {
-    let found = await this.#turnOf(place, { text: orderText(this.started), mode: this.started.deliver });
+    let found = await (this.#resumed === undefined
+      ? this.#turnOf(place, { text: orderText(this.started), mode: this.started.deliver })
+      : this.#goOn(place));
     while (found.status === 'limited' && this.#told === undefined && this.started.command.resumes) {
       await this.#waitForProvider(found);
       if (this.#told === undefined) found = await this.#turnOf(place, { text: goOnText(this.started), mode: 'turn' });
@@ -163,47 +179,68 @@ export class ActiveRun {
   }
 
   async #turnOf({ driver }: Place, { text, mode }: { text: string; mode: Mode }): Promise<Ended | Limited> {
-    const { changed, given, printed, env } = this.#parts;
-    const { run } = this.started;
+    this.#keep();
+    const { env } = this.#parts;
+    const { id: run } = this.started.run;
+    return this.#endOf(beginTurn(driver, text, { run, mode, env, watcher: this.#watcher(driver) }));
+  }
+
+  /** Takes over what an earlier runner began. */
+  async #goOn({ driver }: Place): Promise<Ended | Limited> {
+    const { id } = this.started.run;
+    const characters = await this.#output.resume((sequence) => this.#keeper?.charactersBefore(id, sequence) ?? 0);
+    const turn = resumeTurn(driver, id, { watcher: this.#watcher(driver), characters });
+    return turn === undefined ? LOST : this.#endOf(turn);
+  }
+
+  /** For the next runner, should this one be killed. */
+  #keep(): void {
+    const { started } = this;
+    const { startedAt, waitedMs } = this.#clock;
+    const kept = { started, startedAt, waitedMs, usedBefore: this.#tokens.before, place: this.#place?.kept };
+    this.#keeper?.keep(started.run.id, kept);
+  }
+
+  #watcher(driver: Driver): Watcher {
+    const { changed, printed } = this.#parts;
+    const { id } = this.started.run;
     const delivered = this.#onceDelivered(driver.path);
-    const turn = beginTurn(driver, text, {
-      mode,
-      env,
-      watcher: {
-        delivered,
-        acknowledged: () => {
-          delivered();
-          void this.#say({ type: 'run.acknowledged' });
-        },
-        printed: (stream, words) => {
-          this.#signAt = performance.now();
-          this.#output.add(stream, words);
-          printed(run.id, stream, words);
-        },
-        used: (tokens) => {
-          this.#signAt = performance.now();
-          this.#used = tokens;
-        },
-        works: (subagents) => {
-          this.#signAt = performance.now();
-          this.#subagents.set(subagents);
-          changed();
-        },
-        signalled: (how) => {
-          // What its program left behind is ended after each run, and what was killed is not told again.
-          if (this.#told !== undefined && this.#endedBy !== 'kill') this.#endedBy = how;
-        },
-        asks: (question, signal) => this.#ask(question, signal),
+    return {
+      delivered,
+      acknowledged: () => {
+        delivered();
+        void this.#reports.say({ type: 'run.acknowledged' });
       },
-    });
+      printed: (stream, words) => {
+        this.#clock.sign();
+        this.#output.add(stream, words);
+        printed(id, stream, words);
+      },
+      used: (tokens) => {
+        this.#clock.sign();
+        this.#tokens.use(tokens);
+      },
+      works: (subagents) => {
+        this.#clock.sign();
+        this.#subagents.set(subagents);
+        changed();
+      },
+      signalled: (how) => {
+        // What its program left behind is ended after each run, and what was killed is not told again.
+        if (this.#told !== undefined && this.#endedBy !== 'kill') this.#endedBy = how;
+      },
+      asks: (question, signal) => this.#ask(question, signal),
+    };
+  }
+
+  async #endOf(turn: Turn): Promise<Ended | Limited> {
     this.#turn = turn;
-    given(run.id);
+    this.#parts.given(this.started.run.id);
     if (this.#told !== undefined) turn.interrupt();
     const found = await turn.ended;
     this.#turn = undefined;
     this.#subagents.set([]);
-    this.#usedBefore = this.#tokens;
-    this.#used = { in: 0, out: 0 };
+    this.#tokens.endTurn();
     return found;
   }
 
@@ -212,7 +249,7 @@ export class ActiveRun {
     return () => {
       if (isDelivered) return;
       isDelivered = true;
-      void this.#say({ type: 'run.delivered', data: { path } });
+      void this.#reports.say({ type: 'run.delivered', data: { path } });
       this.#parts.delivered(this.started.run.id);
     };
   }
@@ -220,7 +257,7 @@ export class ActiveRun {
   async #ask(question: Question, signal: AbortSignal) {
     this.#parts.asked(this.started.run.id, question);
     const answer = this.#questions.ask(question, AbortSignal.any([signal, this.#leaving.signal]));
-    this.#waitsSince ??= performance.now();
+    this.#clock.wait();
     return answer.finally(() => {
       if (this.#questions.ids.length === 0) this.#waitNoLonger();
     });
@@ -231,63 +268,33 @@ export class ActiveRun {
     const { run } = this.started;
     const seconds = secondsUntil(until);
     const end = Date.now() + 1_000 * seconds;
-    this.#waitsSince = performance.now();
-    void this.#say({ type: 'run.paused', data: { seconds, reason: reason.slice(0, 2_000) } });
+    this.#clock.wait();
+    void this.#reports.say({ type: 'run.paused', data: { seconds, reason: reason.slice(0, 2_000) } });
     this.#parts.limited(run.id, new Date(end), reason);
     const { signal } = this.#leaving;
     await waitUntil(end, signal);
     this.#waitNoLonger();
-    if (!signal.aborted) void this.#say({ type: 'run.resumed' });
+    if (!signal.aborted) void this.#reports.say({ type: 'run.resumed' });
   }
 
   #waitNoLonger(): void {
-    const now = performance.now();
-    this.#waitedMs += now - (this.#waitsSince ?? now);
-    this.#waitsSince = undefined;
-    this.#signAt = now;
+    this.#clock.waitNoLonger();
+    this.#keep();
   }
 
   async #finish(ended: Ended, left?: Left): Promise<Ended> {
-    const { in: tokens_in, out: tokens_out } = this.#tokens;
+    const { in: tokens_in, out: tokens_out } = this.#tokens.all;
     // Who follows it reads until its end is told, which a server that takes no output does not put off.
     await Promise.race([this.#output.tryEnd(), sleep(2 * this.#parts.graceMs, undefined, { ref: false })]);
-    void this.#say({
-      type: 'run.finished',
-      data: {
-        ...ended,
-        ...(ended.error !== undefined && { error: ended.error.slice(0, 2_000) }),
-        ...(ended.result !== undefined && { result: ended.result.slice(0, 20_000) }),
-        metrics: {
-          ...{ tokens_in, tokens_out, waited_ms: Math.round(this.#waitedMs), ended_by: this.#endedBy },
-          ...(left !== undefined && { worktree: left }),
-          ...this.#subagents.seen,
-        },
-      },
-    });
-    await this.#reports;
+    const metrics = {
+      ...{ tokens_in, tokens_out, waited_ms: Math.round(this.#clock.waitedMs), ended_by: this.#endedBy },
+      ...(left !== undefined && { worktree: left }),
+      ...this.#subagents.seen,
+    };
+    void this.#reports.say(finished(ended, metrics));
+    await this.#reports.said();
     await this.#output.end();
+    this.#keeper?.forget(this.started.run.id);
     return ended;
-  }
-
-  /** Reports in order, each until it is taken: the server may be away for a while. False if it is refused. */
-  #say(report: Report): Promise<boolean> {
-    const said = this.#reports.then(() => this.#send(report));
-    this.#reports = said;
-    return said;
-  }
-
-  async #send(report: Report): Promise<boolean> {
-    const { port, log } = this.#parts;
-    const { id } = this.started.run;
-    try {
-      await untilTaken(() => port.report(this.held, [report]), {
-        isOver: () => this.#isLost,
-        failed: (err) => log.warn({ err, run: id, type: report.type }, 'a report of a run is not taken'),
-      });
-      return true;
-    } catch (error) {
-      if (error instanceof DomainError && error.code === 'lock_lost') this.lose();
-      return false;
-    }
   }
 }

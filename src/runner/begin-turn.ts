@@ -5,11 +5,20 @@ import type { Driver, Ended, Limited, Turn } from './driver.ts';
 /** Delivers a text. A driver that throws fails this run, and nothing else. */
 export function beginTurn(driver: Driver, ...given: Parameters<Driver['deliver']>): Turn {
   try {
-    const turn = driver.deliver(...given);
-    return { ...turn, ended: turn.ended.catch(failed).then(inPlainText) };
+    return told(driver.deliver(...given));
   } catch (error) {
     return { ended: Promise.resolve(inPlainText(failed(error))), interrupt() {}, stop() {} };
   }
+}
+
+/** Goes on with a turn; undefined where the driver knows none. */
+export function resumeTurn(driver: Driver, ...given: Parameters<NonNullable<Driver['resume']>>): Turn | undefined {
+  const turn = driver.resume?.(...given);
+  return turn && told(turn);
+}
+
+function told(turn: Turn): Turn {
+  return { ...turn, ended: turn.ended.catch(failed).then(inPlainText) };
 }
 
 function failed(error: unknown): Ended {

@@ -1,5 +1,6 @@
 import type { COMMAND_MODES } from '../events/commands.ts';
 import type { END_REASONS } from '../events/runs.ts';
+import type { Keeper } from './keeper.ts';
 import type { Signalled } from './process-group.ts';
 
 export type Mode = (typeof COMMAND_MODES)[number];
@@ -25,6 +26,8 @@ export type Limited = {
 
 /** What an agent asks a person before it goes on. */
 export type Question = {
+  /** Where it may be asked again: whoever answered it once has answered it. */
+  id?: string;
   kind: 'permission' | 'question';
   /** What it wants to do or to know, in one line of at most 500 characters. */
   title: string;
@@ -76,7 +79,11 @@ export type Driver = {
   modes: readonly Mode[];
   /** Starts the process, where one is kept for all turns. */
   open(): Promise<void>;
-  deliver(text: string, how: { mode: Mode; watcher: Watcher; env: Record<string, string> }): Turn;
+  deliver(text: string, how: { run: string; mode: Mode; watcher: Watcher; env: Record<string, string> }): Turn;
+  /** Goes on with the turn of an earlier runner, after so many characters that it printed; undefined without one. */
+  resume?(run: string, how: { watcher: Watcher; characters: number }): Turn | undefined;
+  /** Where its processes outlive their runner. */
+  keeper?: Keeper;
   /** Ends the processes: asked to, then told to, then killed. Settles when they are gone. */
   close(): Promise<void>;
   /** The processes that are alive, for limits of memory and processor. */

@@ -1,8 +1,26 @@
 import { uptime } from 'node:os';
 import { DomainError } from '../errors.ts';
+import { HolderLink } from './holder/link.ts';
 import { endGroup, isGroupAlive } from './process-group.ts';
 import { isAlive, type Noted, whatBecameOf } from './process-start.ts';
 import type { State } from './state-file.ts';
+
+/**
+ * Takes over the agent of an earlier runner of this name that works on; undefined where there is none, or where it is
+ * another program's. Raises lock_held while that runner is alive.
+ */
+export async function takeOver(
+  left: State | undefined,
+  { name, drives, graceMs }: { name: string; drives: string; graceMs: number },
+): Promise<HolderLink | undefined> {
+  if (left?.holder === undefined) return undefined;
+  await refuseAlive(left, name);
+  if ((await whatBecameOf(left.holder)) === 'gone') return undefined;
+  const link = await HolderLink.connect(left.holder, { graceMs });
+  if (link === undefined || left.holder.drives === drives) return link;
+  await link.quit();
+  return undefined;
+}
 
 /**
  * Ends what an earlier runner of this name left running, so that no second agent works beside it, and returns that
@@ -14,26 +32,30 @@ export async function endLeftovers(
   { name, graceMs }: { name: string; graceMs: number },
 ): Promise<number | undefined> {
   if (left === undefined) return undefined;
-  const runner = await whatBecameOf(left.runner);
-  if (runner === 'alive') {
-    throw new DomainError('lock_held', `A runner is ${name} already, as process ${left.runner.pid}.`, {
-      hint: 'Choose another name with --name, or end that runner.',
-    });
-  }
+  const runner = await refuseAlive(left, name);
   for (const { pid } of await groupsOf(left)) await endGroup(pid, { graceMs, isAlive: () => isGroupAlive(pid) });
   return runner === 'gone' ? left.token : undefined;
 }
 
+async function refuseAlive({ runner }: State, name: string): Promise<'gone' | 'unknown'> {
+  const became = await whatBecameOf(runner);
+  if (became !== 'alive') return became;
+  throw new DomainError('lock_held', `A runner is ${name} already, as process ${runner.pid}.`, {
+    hint: 'Choose another name with --name, or end that runner.',
+  });
+}
+
 /** Lists those whose group is still the runner's. */
-async function groupsOf({ children, at }: State): Promise<Noted[]> {
+async function groupsOf({ children, holder, at }: State): Promise<Noted[]> {
+  const all = holder === undefined ? children : [holder, ...children];
   const isOfThisBoot = at > Date.now() - 1_000 * uptime();
   const ours = await Promise.all(
-    children.map(async (child) => {
+    all.map(async (child) => {
       if (!isGroupAlive(child.pid)) return false;
       // Its program has ended and left others in its group, whose number is not given again while they live.
       if (!isAlive(child.pid)) return isOfThisBoot;
       return (await whatBecameOf(child)) === 'alive';
     }),
   );
-  return children.filter((_, index) => ours[index]);
+  return all.filter((_, index) => ours[index]);
 }

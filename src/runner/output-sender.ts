@@ -6,11 +6,16 @@ import { Spool } from './spool.ts';
 import { untilTaken } from './until-taken.ts';
 
 type Stream = OutputChunk['stream'];
+/** A sequence, and how many characters were printed before it. */
+export type Mark = { sequence: number; characters: number };
 type Parts = {
   send(sent: SentOutput): Promise<Added>;
   log: Log;
   /** For a file of what waits while the server is away. */
   spoolDir: string;
+  /** Hears of chunks before they are sent, and once the server has them. */
+  sends?(mark: Mark): void;
+  sent?(characters: number): void;
 };
 
 const CHUNK_BYTES = 16_000;
@@ -31,6 +36,8 @@ export class OutputSender {
   #open: { stream: Stream; text: string; at: string } | undefined;
   #bytes = 0;
   #sequence = 0;
+  /** Up to where all was sent in one row. */
+  #mark: Mark = { sequence: 0, characters: 0 };
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> | undefined;
   #ending: Promise<void> | undefined;
@@ -54,6 +61,18 @@ export class OutputSender {
     this.#open.text += text.replaceAll('\0', '');
     if (this.#open.text.length >= CHUNK_BYTES) this.#close();
     this.#timer ??= setTimeout(() => this.#flush(), WAIT_MS);
+  }
+
+  /** Goes on where the server's pieces end; returns how many characters those hold, as the caller knows it. */
+  async resume(charactersBefore: (sequence: number) => number): Promise<number> {
+    const { send, log } = this.#parts;
+    const found = await untilTaken(() => send({ chunks: [] }), {
+      isOver: () => this.#isOver,
+      failed: (err) => log.debug({ err }, 'what the server has is not known'),
+    });
+    this.#sequence = found?.next_seq ?? 0;
+    this.#mark = { sequence: this.#sequence, characters: charactersBefore(this.#sequence) };
+    return this.#mark.characters;
   }
 
   /** Settles when all is sent, and already when a call fails: the rest is sent once the server is back. */
@@ -123,6 +142,8 @@ export class OutputSender {
     try {
       for (let sent = this.#next(); sent !== undefined; sent = this.#next()) {
         const now = sent;
+        const mark = this.#markAfter(now);
+        if (mark !== undefined) this.#parts.sends?.(mark);
         const taken = await untilTaken(() => send(now), {
           isOver: () => this.#isOver,
           failed: (err) => {
@@ -132,6 +153,7 @@ export class OutputSender {
           },
         });
         this.#isFailing = false;
+        if (mark !== undefined) this.#parts.sent?.(mark.characters);
         this.#spool.remove(now.chunks.length);
         if (taken?.full && !this.#isFull) this.#fill();
         this.#warn(taken?.over_quota);
@@ -140,6 +162,15 @@ export class OutputSender {
     } catch {
       this.drop();
     }
+  }
+
+  /** Of a flood only what is sent in one row counts. */
+  #markAfter({ chunks }: SentOutput): Mark | undefined {
+    if (chunks[0]?.sequence !== this.#mark.sequence) return undefined;
+    const length = chunks.reduce((sum, { content }) => sum + content.length, 0);
+    const { sequence, characters } = this.#mark;
+    this.#mark = { sequence: sequence + chunks.length, characters: characters + length };
+    return this.#mark;
   }
 
   /** Says once that what is printed is lost; the run goes on. */

@@ -18,9 +18,11 @@ export type Left = {
 /** Where a run works, and the driver that works there. */
 export type Place = {
   driver: Driver;
+  /** What a later runner needs to enter it again. */
+  kept?: unknown;
   /** After the run; undefined where the place is not the run's own. Does not raise. */
   leave(): Promise<Left | undefined>;
 };
 
-/** Makes the place of a run before anything is delivered; raises where that fails. */
-export type OpenPlace = (run: { id: string; attempt?: number | undefined }) => Promise<Place>;
+/** Makes the place of a run before anything is delivered, or enters a kept one again; raises where that fails. */
+export type OpenPlace = (run: { id: string; attempt?: number | undefined }, kept?: unknown) => Promise<Place>;

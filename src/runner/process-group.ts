@@ -1,9 +1,17 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Gate } from './gate.ts';
 import { onWindows } from './windows-script.ts';
 
-export type Program = { command: string; args: readonly string[]; cwd: string; env: NodeJS.ProcessEnv };
+export type Program = {
+  command: string;
+  args: readonly string[];
+  cwd: string;
+  env: NodeJS.ProcessEnv;
+  /** While it is closed, what the program prints waits. */
+  gate?: Gate;
+};
 
 /** How the processes of an agent are ended that do not end by themselves. */
 export type Signalled = 'term' | 'kill';
@@ -17,10 +25,11 @@ export class ProcessGroup {
   /** How the program itself ended; its children may live on until the group is stopped. */
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null; error?: Error }>;
   readonly #closed: Promise<unknown>;
+  readonly #gate: Gate | undefined;
   readonly #signalled: (how: Signalled) => void;
 
   /** `signalled` hears of each signal that the group is sent. */
-  constructor({ command, args, cwd, env }: Program, signalled: (how: Signalled) => void = () => {}) {
+  constructor({ command, args, cwd, env, gate }: Program, signalled: (how: Signalled) => void = () => {}) {
     this.#signalled = signalled;
     const isWindows = process.platform === 'win32';
     const started = isWindows ? onWindows({ command, args, env }) : { command, args };
@@ -37,6 +46,10 @@ export class ProcessGroup {
     this.#closed = new Promise((resolve) => this.child.once('close', resolve));
     // Who writes to a program that has ended is told by its exit.
     this.child.stdin.on('error', () => {});
+    this.#gate = gate;
+    const { stdout, stderr } = this.child;
+    for (const printed of [stdout, stderr]) gate?.add(printed);
+    void this.#closed.then(() => [stdout, stderr].map((printed) => gate?.remove(printed)));
   }
 
   get pid(): number | undefined {
@@ -53,6 +66,7 @@ export class ProcessGroup {
   /** Ends what the program has left, and settles when all that it printed is read, too. */
   async gone({ graceMs }: { graceMs: number }): Promise<void> {
     await this.stop({ graceMs });
+    await this.#gate?.opened;
     // What left the group may hold the other end for good.
     await Promise.race([this.#closed, sleep(CLOSE_MS, undefined, { ref: false })]);
   }

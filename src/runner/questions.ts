@@ -39,7 +39,7 @@ export class Questions {
   /** Settles with a person's answer; with a no when nobody answers in time, or the agent asks it no more. */
   async ask(question: Question, signal: AbortSignal): Promise<Answer> {
     if (signal.aborted) return WITHDRAWN;
-    const id = newId();
+    const { id = newId() } = question;
     const asked = { id, ...askOf(question), ttl_seconds: this.#seconds };
     const answered = new Promise<Answer>((resolve) => this.#open.set(id, resolve));
     const settle = (answer: Answer) => this.#open.get(id)?.(answer);

@@ -5,15 +5,17 @@ import type { Control, RegisterAgent } from '../services/runner.ts';
 import { ActiveRun, type Started } from './active-run.ts';
 import type { Driver, Ended, Question } from './driver.ts';
 import { healthOf } from './health.ts';
+import type { Kept } from './keeper.ts';
 import type { Left, OpenPlace } from './place.ts';
 import type { RunnerPort } from './port.ts';
 import { ASK_SECONDS } from './questions.ts';
 import { isAnswer, isEnding, isRefusal } from './refusals.ts';
+import type { RunParts } from './run-parts.ts';
 
 export type Notice =
   | { what: 'registered' | 'away' | 'back' }
   | { what: 'stopped' | 'refused'; why: string }
-  | { what: 'started'; started: Started }
+  | { what: 'started' | 'resumed'; started: Started }
   | { what: 'given' | 'delivered'; run: string }
   | { what: 'asked'; run: string; question: Question }
   | { what: 'limited'; run: string; until: Date; reason: string }
@@ -28,6 +30,8 @@ export type RunnerOptions = {
   agent: RegisterAgent['agent'];
   /** That of an earlier runner of this name, which has ended. */
   token?: number | undefined;
+  /** The runs that it drove, whose agents work on. */
+  resumed?: readonly Kept[];
   log: Log;
   /** For what its runs print while the server is away. */
   spoolDir: string;
@@ -75,12 +79,13 @@ export class Runner {
 
   /** Registers the agent; from then on it claims runs. Raises lock_held while another runner has the name. */
   async start(): Promise<number> {
-    const { port, agent, driver, token, everyMs = EVERY_MS } = this.#options;
+    const { port, agent, driver, token, resumed = [], everyMs = EVERY_MS } = this.#options;
     const { config = {}, ...about } = agent;
     const registered = await port.register({ agent: { ...about, config: { modes: driver.modes, ...config } }, token });
     this.#token = registered.token;
     await driver.open();
     this.#tell({ what: 'registered' });
+    for (const kept of resumed) this.#drive(kept.started, kept);
     const watching = setInterval(() => this.#watch(), everyMs.control);
     this.#loop = Promise.all([this.#repeat(() => this.#follow()), this.#repeat(() => this.#beat())])
       .then(() => {})
@@ -214,9 +219,6 @@ export class Runner {
   }
 
   async #claim(): Promise<boolean> {
-    const { port, driver, log, graceMs = GRACE_MS, askSeconds = ASK_SECONDS, env = {} } = this.#options;
-    const { printed = () => {}, processorMs = PROCESSOR_MS, spoolDir } = this.#options;
-    const { enter = async () => ({ driver, leave: async () => undefined }) } = this.#options;
     const started = await this.#next();
     if (started === undefined) return false;
     if (started.deliver === 'interrupt') await this.#clearTheWay();
@@ -224,9 +226,17 @@ export class Runner {
       await this.#giveBack(started);
       return false;
     }
-    const run = new ActiveRun(started, {
+    this.#drive(started);
+    return true;
+  }
+
+  #drive(started: Started, resumed?: Kept): void {
+    const { port, driver, log, graceMs = GRACE_MS, askSeconds = ASK_SECONDS, spoolDir } = this.#options;
+    const { env = {}, printed = () => {}, processorMs = PROCESSOR_MS } = this.#options;
+    const { enter = async () => ({ driver, leave: async () => undefined }) } = this.#options;
+    const parts: RunParts = {
       ...{ port, enter, log, graceMs, processorMs, askSeconds, printed, spoolDir },
-      env: { ...env, ...contextOf(started) },
+      env: { ...env, CAIRN_RUN: started.run.id, CAIRN_COMMAND: started.command.id },
       asked: (id, question) => {
         this.#asks.abort();
         this.#tell({ what: 'asked', run: id, question });
@@ -236,17 +246,16 @@ export class Runner {
       delivered: (id) => this.#tell({ what: 'delivered', run: id }),
       left: (id, left) => this.#tell({ what: 'left', run: id, left }),
       limited: (id, until, reason) => this.#tell({ what: 'limited', run: id, until, reason }),
-    });
-    const since = performance.now();
+    };
+    const run = new ActiveRun(started, parts, resumed);
     this.#active.set(started.run.id, run);
-    this.#tell({ what: 'started', started });
+    this.#tell({ what: resumed === undefined ? 'started' : 'resumed', started });
     void run.settled
       .then((ended) => {
-        this.#answered = { count: this.#answered.count + 1, ms: this.#answered.ms + performance.now() - since };
+        this.#answered = { count: this.#answered.count + 1, ms: this.#answered.ms + run.ms };
         this.#tell({ what: 'ended', run: started.run.id, ended });
       })
       .finally(() => this.#active.delete(started.run.id));
-    return true;
   }
 
   /** It was claimed while the runner was told to end: its driver is closed, and the next runner takes the run. */
@@ -288,9 +297,4 @@ export class Runner {
   #tell(told: Notice): void {
     this.#options.tell?.(told);
   }
-}
-
-/** What a process of the agent knows of its run. */
-function contextOf({ run, command }: Started): Record<string, string> {
-  return { CAIRN_RUN: run.id, CAIRN_COMMAND: command.id };
 }

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import process from 'node:process';
 import * as z from 'zod';
 import { writeAtomically } from '../atomic-write.ts';
+import type { Address } from './holder/link.ts';
 import { beganAt, type Noted, whatBecameOf } from './process-start.ts';
 
 const Process = z.object({ pid: z.int().min(1), began: z.string() });
@@ -10,6 +11,8 @@ const State = z.object({
   token: z.int(),
   runner: Process,
   children: z.array(Process),
+  /** The program that owns those, where one does, and what it was started for. */
+  holder: z.object({ ...Process.shape, path: z.string(), secret: z.string(), drives: z.string() }).optional(),
   /** When it was written, in ms; before this start of the machine where it does not say. */
   at: z.number().catch(0),
 });
@@ -21,6 +24,7 @@ export class StateFile {
   #last: Promise<unknown> = Promise.resolve();
   /** Of those that were noted last: some systems are slow to say it. */
   #noted = new Map<number, Noted>();
+  #holder: (Address & { drives: string }) | undefined;
 
   constructor(dataDir: string, agent: string) {
     // A name may hold what no file's name may.
@@ -32,21 +36,32 @@ export class StateFile {
     return stateIn(this.#path);
   }
 
+  /** Names the holder of its agent from now on. */
+  heldBy(holder: Address & { drives: string }): void {
+    this.#holder = holder;
+  }
+
   /** Writes it; where that fails, the next runner waits for the end of the lease, and finds no processes. */
   write(token: number, pids: readonly number[]): Promise<void> {
     return this.#next(async () => {
-      const [runner, children] = await this.#note(pids);
-      const state: State = { token, runner, children, at: Date.now() };
+      const holder = this.#holder;
+      const [runner, ...noted] = await this.#note(holder === undefined ? pids : [...pids, holder.pid]);
+      const children = noted.filter(({ pid }) => pid !== holder?.pid);
+      const held = noted.find(({ pid }) => pid === holder?.pid);
+      const state: State = {
+        ...{ token, runner, children, at: Date.now() },
+        ...(holder !== undefined && held !== undefined && { holder: { ...holder, ...held } }),
+      };
       await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
       await writeAtomically(this.#path, `${JSON.stringify(state)}\n`, { mode: 0o600 });
     });
   }
 
-  async #note(pids: readonly number[]): Promise<[runner: Noted, children: Noted[]]> {
+  async #note(pids: readonly number[]): Promise<[runner: Noted, ...others: Noted[]]> {
     const about = async (pid: number) => this.#noted.get(pid) ?? { pid, began: await beganAt(pid) };
-    const [runner, ...children] = [await about(process.pid), ...(await Promise.all(pids.map(about)))];
-    this.#noted = new Map([runner, ...children].map((noted) => [noted.pid, noted]));
-    return [runner, children];
+    const all: [Noted, ...Noted[]] = [await about(process.pid), ...(await Promise.all(pids.map(about)))];
+    this.#noted = new Map(all.map((noted) => [noted.pid, noted]));
+    return all;
   }
 
   remove(): Promise<void> {

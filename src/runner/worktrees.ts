@@ -1,5 +1,6 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import * as z from 'zod';
 import { messageOf } from '../errors.ts';
 import { clean } from '../text.ts';
 import type { Driver } from './driver.ts';
@@ -15,7 +16,8 @@ type Options = {
   /** Opens a driver that works in a folder. */
   open(cwd: string): Promise<Driver>;
 };
-type Worktree = Pick<Left, 'repository' | 'path' | 'branch' | 'base'>;
+const Worktree = z.object({ repository: z.string(), path: z.string(), branch: z.string(), base: z.string() });
+type Worktree = z.infer<typeof Worktree>;
 
 const ID_CHARACTERS = 8;
 // The metrics of a run have 8 KB.
@@ -30,17 +32,19 @@ export async function worktrees({ from, dataDir, agent, env, open }: Options): P
   const repository = await git(from, env, ['rev-parse', '--show-toplevel']);
   // The agent works in the same folder of the repository as the runner.
   const folder = await git(from, env, ['rev-parse', '--show-prefix']);
-  return async ({ id, attempt = 1 }) => {
+  return async ({ id, attempt = 1 }, kept) => {
     // A second attempt must not find the files of the first.
     const name = `${agent.replace(/[^\w-]/g, '-')}-${id.slice(-ID_CHARACTERS)}${attempt > 1 ? `-${attempt}` : ''}`;
     const path = join(dataDir, 'worktrees', `${basename(repository)}-${name}`);
     try {
-      const worktree = await make({ repository, path, branch: `cairn/${name}` }, env);
-      const cwd = join(path, folder);
+      const worktree =
+        Worktree.safeParse(kept).data ?? (await make({ repository, path, branch: `cairn/${name}` }, env));
+      const cwd = join(worktree.path, folder);
       if (!(await isFolder(cwd))) throw new Error(`HEAD has no folder ${folder}`);
       const driver = await open(cwd);
       return {
         driver,
+        kept: worktree,
         leave: async () => {
           await driver.close().catch(() => {});
           return leave(worktree, env);

@@ -29,7 +29,7 @@ describe.each(['codex', 'acp'] as const)('the driver %s, whose agent does not an
     const delivered = vi.fn();
     const silent = { acknowledged() {}, printed() {}, used() {}, works() {}, signalled() {} };
     const asks = () => Promise.reject(new Error('Nothing is asked.'));
-    const turn = driver.deliver('x', { mode: 'turn', env: {}, watcher: { ...silent, delivered, asks } });
+    const turn = driver.deliver('x', { run: 'r', mode: 'turn', env: {}, watcher: { ...silent, delivered, asks } });
 
     await sleep(300);
     turn.stop();

@@ -126,6 +126,7 @@ describe.each(DRIVER_NAMES)('the driver %s', (name) => {
     const before = process.memoryUsage.rss();
 
     const turn = driver.deliver('flood 20\n', {
+      run: 'r',
       mode: 'turn',
       env: {},
       watcher: {

@@ -25,6 +25,7 @@ export function give(driver: Driver, text: string, answer: () => Promise<Answer>
   const asked: { question: Question; signal: AbortSignal }[] = [];
   const printed: string[] = [];
   const turn = driver.deliver(text, {
+    run: 'r',
     mode: 'turn',
     env: {},
     watcher: {

@@ -21,6 +21,8 @@ export function noticeLine(notice: Notice, { name, what }: About): string | unde
       const { id, sent_by, content } = notice.started.command;
       return `${styled('cyan', '▶')} command ${id.slice(-8)} from ${cleanLine(sent_by)}: ${cleanLine(content).slice(0, 200)}`;
     }
+    case 'resumed':
+      return `${styled('cyan', '▶')} goes on with command ${notice.started.command.id.slice(-8)}`;
     case 'given':
     case 'delivered':
       return undefined;

@@ -4,8 +4,10 @@ import type { Config } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
 import { createLog, type Log } from '../../log.ts';
 import type { DriverName } from '../../runner/driver-names.ts';
-import { DRIVERS, driverOf } from '../../runner/drivers/catalog.ts';
-import { endLeftovers } from '../../runner/leftovers.ts';
+import { driverOf } from '../../runner/drivers/catalog.ts';
+import type { HolderLink } from '../../runner/holder/link.ts';
+import { startHolder } from '../../runner/holder/start-holder.ts';
+import { endLeftovers, takeOver } from '../../runner/leftovers.ts';
 import { GRACE_MS, type Notice, Runner } from '../../runner/runner.ts';
 import { countRunners, runnersFolder, StateFile } from '../../runner/state-file.ts';
 import { heedNoStopSignal, onStopSignal } from '../../stop-signals.ts';
@@ -29,6 +31,8 @@ export type AgentRunOptions = JsonOption &
   };
 
 const NUMBERS_MAX = 20;
+// Another may have the name 45 seconds after the last beat, of which one comes every 10; the agents end before.
+const WAIT_MS = 25_000;
 
 /** `cairn agent run -- COMMAND`: drives an agent until the process is told to end. */
 export async function runAgent(config: Config, words: string[], options: AgentRunOptions): Promise<void> {
@@ -40,16 +44,19 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
   try {
     for (const name of names) {
       const state = new StateFile(config.dataDir, `${name}${opened.place && `@${opened.place}`}`);
+      let held: Held | undefined;
       let runner: Runner;
       try {
-        const token = await endLeftovers(await state.read(), { name, graceMs: GRACE_MS });
-        runner = await runnerOf({ config, words, options, opened, log, name, type, token, state });
+        held = await hold(state, { words, options, name, type });
+        runner = await runnerOf({ ...{ config, words, options, opened, log, name, type, state }, ...held });
         await runner.start();
       } catch (error) {
+        await held?.leave();
         if (isTaken(error) && options.name === undefined) continue;
         throw error;
       }
-      await untilEnd(runner);
+      await untilEnd(runner, held.link);
+      await held.link.quit();
       await state.remove();
       return;
     }
@@ -77,18 +84,39 @@ type Parts = {
   log: Log;
   name: string;
   type: string;
-  token: number | undefined;
   state: StateFile;
+  driver: DriverName;
+  env: NodeJS.ProcessEnv;
+  link: HolderLink;
+  token: number | undefined;
 };
 
-async function runnerOf({ config, words, options, opened, log, name, type, token, state }: Parts): Promise<Runner> {
+type Held = Pick<Parts, 'driver' | 'env' | 'link' | 'token'> & { leave(): Promise<void> };
+
+/** Goes on with the agent of an earlier runner of this name, or makes ready for one that is started. */
+async function hold(
+  state: StateFile,
+  { words, options, name, type }: Pick<Parts, 'words' | 'options' | 'name' | 'type'>,
+): Promise<Held> {
   const [command = '', ...given] = words;
   const { driver, args } = options.driver === 'auto' ? driverOf(type, given) : { driver: options.driver, args: given };
   const env = agentEnvironment(name, options);
+  const drives = JSON.stringify([driver, command, args, options.workspace, process.cwd()]);
+  const left = await state.read();
+  const found = await takeOver(left, { name, drives, graceMs: GRACE_MS });
+  const token = found === undefined ? await endLeftovers(left, { name, graceMs: GRACE_MS }) : left?.token;
+  const times = { graceMs: GRACE_MS, quietMs: 1_000 * options.quiet, waitMs: WAIT_MS };
+  const link = found ?? (await startHolder({ ...{ driver, command, args: [...args], env }, ...times }));
+  state.heldBy({ ...link.address, drives });
+  // One that was found works on, for the next try.
+  return { driver, env, link, token, leave: async () => (found === undefined ? link.quit() : link.leave()) };
+}
+
+async function runnerOf(parts: Parts): Promise<Runner> {
+  const { config, options, opened, log, name, type, state, driver, env, link, token } = parts;
   const work = await openDriver({
     ...{ workspace: options.workspace, agent: name, dataDir: config.dataDir, env },
-    open: (cwd) =>
-      DRIVERS[driver]({ program: { command, args, cwd, env }, graceMs: GRACE_MS, quietMs: 1_000 * options.quiet }),
+    open: (cwd) => link.open(cwd),
   });
   const runner: Runner = new Runner({
     ...work,
@@ -99,6 +127,7 @@ async function runnerOf({ config, words, options, opened, log, name, type, token
       config: { accepts: options.accept, ...(options.account !== undefined && { account: options.account }) },
     },
     token,
+    resumed: link.kept,
     log,
     spoolDir: runnersFolder(config.dataDir),
     askSeconds: options.answerWithin,
@@ -111,6 +140,7 @@ async function runnerOf({ config, words, options, opened, log, name, type, token
       else process[stream].write(clean(text));
     },
   });
+  link.changed = () => void state.write(runner.token, runner.pids());
   return runner;
 }
 
@@ -126,10 +156,10 @@ function typeOf([program = '']: string[], options: AgentRunOptions): string {
   return type.slice(0, 40) || 'agent';
 }
 
-async function untilEnd(runner: Runner): Promise<void> {
+async function untilEnd(runner: Runner, link: HolderLink): Promise<void> {
   const told = new Promise<void>((resolve) => onStopSignal(resolve));
   try {
-    await Promise.race([told, runner.ended()]);
+    await Promise.race([told, runner.ended(), link.failed]);
   } finally {
     // An impatient second signal would leave the agent's processes behind; the end is waited for some seconds at most.
     const heed = heedNoStopSignal();

@@ -92,7 +92,7 @@ class Terminal {
   }
 
   #start(env: Record<string, string>): IPty {
-    const { command, args, cwd, env: own } = this.#options.program;
+    const { command, args, cwd, env: own, gate } = this.#options.program;
     const pty = this.#terminals.spawn(command, [...args], {
       ...SIZE,
       cwd,
@@ -100,6 +100,7 @@ class Terminal {
       env: { ...own, ...env },
     });
     this.#pty = pty;
+    gate?.add(pty);
     this.#takesPastes = false;
     this.#isEnding = false;
     // It is ready once it has printed something; one that prints nothing has so long.
@@ -162,6 +163,7 @@ class Terminal {
 
   async #end(pty: IPty, { exitCode, signal = 0 }: { exitCode: number; signal?: number | undefined }): Promise<void> {
     await this.#stop(pty);
+    this.#options.program.gate?.remove(pty);
     this.#pty = undefined;
     const result = this.#turn.said;
     const why = signal === 0 ? `It ended with ${exitCode}.` : `It was ended by signal ${signal}.`;

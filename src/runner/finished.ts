@@ -1,0 +1,23 @@
+import type { Ended } from './driver.ts';
+import type { Report } from './port.ts';
+
+/** The report of a run's end, cut to what is kept of it. */
+export function finished(ended: Ended, metrics: Record<string, unknown>): Report {
+  const { error, result } = ended;
+  return {
+    type: 'run.finished',
+    data: {
+      ...ended,
+      ...(error !== undefined && { error: error.slice(0, 2_000) }),
+      ...(result !== undefined && { result: result.slice(0, 20_000) }),
+      metrics,
+    },
+  };
+}
+
+/** The end of a run whose agent is gone. */
+export const LOST: Ended = Object.freeze({
+  status: 'failed',
+  end_reason: 'lost',
+  error: 'Its runner ended before it did.',
+});

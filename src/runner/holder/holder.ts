@@ -1,0 +1,195 @@
+import { timingSafeEqual } from 'node:crypto';
+import { createServer, type Server, type Socket } from 'node:net';
+import { DomainError, messageOf } from '../../errors.ts';
+import type { Driver } from '../driver.ts';
+import { DRIVERS } from '../drivers/catalog.ts';
+import { Gate } from '../gate.ts';
+import { eachLine, jsonOf } from '../lines.ts';
+import { HeldTurn } from './held-turn.ts';
+import { type FromHolder, PROTOCOL, type Start, ToHolder } from './messages.ts';
+
+// Of what a runner has not read yet, and of what a run printed while no runner was there.
+const WAITING_MAX = 1_048_576;
+const LOOK_MS = 250;
+
+/**
+ * Owns the processes of an agent, and speaks with them. Its runner may be killed: the agents work on, and the next
+ * runner takes them over. Ends them when none comes in time.
+ */
+export class Holder {
+  /** Settles when all that it held has ended. */
+  readonly ended: Promise<void>;
+  readonly #start: Start;
+  readonly #gate = new Gate();
+  readonly #server: Server;
+  readonly #drivers = new Map<string, { driver: Promise<Driver>; pids: string }>();
+  readonly #turns = new Map<string, HeldTurn>();
+  readonly #looking: NodeJS.Timeout;
+  #runner: Socket | undefined;
+  #alone: NodeJS.Timeout | undefined;
+  #settle = () => {};
+  #isEnding = false;
+
+  constructor(start: Start) {
+    this.#start = start;
+    this.ended = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.#server = createServer((socket) => this.#meet(socket));
+    this.#looking = setInterval(() => void this.#look(), LOOK_MS);
+    this.#wait();
+  }
+
+  listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject).listen(this.#start.path, resolve);
+    });
+  }
+
+  /** Ends all that it holds. */
+  async end(): Promise<void> {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    clearTimeout(this.#alone);
+    // What waits to be read would keep its program from ending in order.
+    this.#gate.open();
+    await Promise.allSettled([...this.#drivers.keys()].map((cwd) => this.#close(cwd)));
+    clearInterval(this.#looking);
+    this.#server.close();
+    this.#runner?.end();
+    this.#settle();
+  }
+
+  #wait(): void {
+    this.#alone = setTimeout(() => void this.end(), this.#start.waitMs);
+  }
+
+  #meet(socket: Socket): void {
+    socket.on('error', () => socket.destroy());
+    eachLine(socket, (line) => {
+      const { data } = ToHolder.safeParse(jsonOf(line));
+      if (data === undefined) return;
+      if (socket === this.#runner) void this.#take(data);
+      else if (data.say === 'hello' && this.#isHers(data)) this.#welcome(socket);
+      else socket.destroy();
+    });
+  }
+
+  #isHers({ secret, protocol }: Extract<ToHolder, { say: 'hello' }>): boolean {
+    const [given, wanted] = [Buffer.from(secret), Buffer.from(this.#start.secret)];
+    const knows = given.length === wanted.length && timingSafeEqual(given, wanted);
+    return knows && protocol === PROTOCOL && this.#runner === undefined && !this.#isEnding;
+  }
+
+  #welcome(socket: Socket): void {
+    this.#runner = socket;
+    clearTimeout(this.#alone);
+    socket.on('drain', () => this.#flow());
+    socket.on('close', () => {
+      this.#runner = undefined;
+      if (this.#isEnding) return;
+      this.#wait();
+      this.#flow();
+    });
+    this.#say({ say: 'holds', runs: [...this.#turns.values()].map(({ state }) => state) });
+    for (const held of this.#drivers.values()) held.pids = '';
+    this.#flow();
+  }
+
+  async #take(told: ToHolder): Promise<void> {
+    switch (told.say) {
+      case 'hello':
+        break;
+      case 'open':
+        await this.#open(told.cwd);
+        break;
+      case 'keep':
+        this.#turnOf(told).kept = told.kept;
+        break;
+      case 'deliver': {
+        const driver = await this.#driverIn(told.cwd);
+        this.#turnOf(told).deliver(driver, told.text, told);
+        await this.#look();
+        break;
+      }
+      case 'close':
+        await this.#close(told.cwd);
+        this.#say({ say: 'closed', cwd: told.cwd });
+        break;
+      case 'quit':
+        await this.end();
+        break;
+      default:
+        this.#takeOf(told);
+    }
+  }
+
+  #takeOf(told: Exclude<ToHolder, { say: 'hello' | 'open' | 'keep' | 'deliver' | 'close' | 'quit' }>): void {
+    const turn = this.#turns.get(told.run);
+    if (told.say === 'forget') this.#turns.delete(told.run);
+    else if (told.say === 'interrupt') turn?.interrupt();
+    else if (told.say === 'stop') turn?.stop();
+    else if (told.say === 'answer') turn?.answer(told.ask, told.answer);
+    else if (told.say === 'sends') turn?.sends(told.mark);
+    else turn?.sent(told.characters);
+  }
+
+  #turnOf({ run, cwd }: { run: string; cwd: string }): HeldTurn {
+    const found = this.#turns.get(run) ?? new HeldTurn(run, { cwd, tell: (told) => this.#tell(told) });
+    this.#turns.set(run, found);
+    return found;
+  }
+
+  async #open(cwd: string): Promise<void> {
+    try {
+      const { path, modes } = await this.#driverIn(cwd);
+      this.#say({ say: 'opened', cwd, path, modes: [...modes] });
+    } catch (error) {
+      this.#drivers.delete(cwd);
+      const { code, hint } = error instanceof DomainError ? error : { code: 'internal', hint: null };
+      this.#say({ say: 'failed', cwd, code, message: messageOf(error), ...(hint !== null && { hint }) });
+    }
+  }
+
+  #driverIn(cwd: string): Promise<Driver> {
+    const { driver: name, command, args, env, graceMs, quietMs } = this.#start;
+    const program = { command, args, cwd, env, gate: this.#gate };
+    const held = this.#drivers.get(cwd) ?? { driver: DRIVERS[name]({ program, graceMs, quietMs }), pids: '' };
+    this.#drivers.set(cwd, held);
+    return held.driver;
+  }
+
+  async #close(cwd: string): Promise<void> {
+    const held = this.#drivers.get(cwd);
+    await (await held?.driver)?.close();
+    this.#drivers.delete(cwd);
+  }
+
+  /** Tells of processes that have begun or ended. */
+  async #look(): Promise<void> {
+    for (const [cwd, held] of this.#drivers) {
+      const driver = await held.driver.catch(() => undefined);
+      const pids = [...(driver?.pids() ?? [])];
+      if (pids.join() !== held.pids) this.#say({ say: 'pids', cwd, pids });
+      held.pids = pids.join();
+    }
+  }
+
+  #tell(told: FromHolder): void {
+    this.#say(told);
+    if (told.say === 'printed') this.#flow();
+  }
+
+  #say(told: FromHolder): void {
+    this.#runner?.write(`${JSON.stringify(told)}\n`);
+  }
+
+  /** Nothing that is printed is lost while nobody reads it, and it does not fill the memory. */
+  #flow(): void {
+    const { gate, turns, runner } = { gate: this.#gate, turns: [...this.#turns.values()], runner: this.#runner };
+    const waits = runner?.writableLength ?? turns.reduce((sum, { waiting }) => sum + waiting, 0);
+    if (runner !== undefined) for (const turn of turns) turn.cut();
+    if (waits > WAITING_MAX) gate.close();
+    else gate.open();
+  }
+}

@@ -1,0 +1,28 @@
+import * as z from 'zod';
+import { Started } from '../services/runner.ts';
+import type { Mark } from './output-sender.ts';
+
+/** What a later runner must know of a run to go on with it. */
+export const Kept = z.object({
+  started: Started,
+  /** As the clock of the machine says, in ms. */
+  startedAt: z.number(),
+  waitedMs: z.number(),
+  usedBefore: z.object({ in: z.number(), out: z.number() }),
+  /** What its place needs, where that is the run's own. */
+  place: z.unknown().optional(),
+});
+export type Kept = z.infer<typeof Kept>;
+
+/** Remembers runs beyond the life of their runner. */
+export type Keeper = {
+  keep(run: string, kept: Kept): void;
+  /** Characters that the run had printed before the chunk of this sequence. */
+  charactersBefore(run: string, sequence: number): number;
+  /** Chunks up to this one go to the server. */
+  sends(run: string, mark: Mark): void;
+  /** The server has so many characters. */
+  sent(run: string, characters: number): void;
+  /** The server knows its end. */
+  forget(run: string): void;
+};
