@@ -30,8 +30,8 @@ Environment="PATH=/usr/bin:/home/ada/my bin"
 Environment="CAIRN_PROJECT=a%%b"
 ExecStart="/usr/bin/node" "/opt/my cairn/cli.js" "agent" "run" "--type" "100%% \\"a\\" \\\\ $$HOME" "--" "claude"
 Restart=on-failure
-RestartSec=30
-KillMode=mixed
+RestartSec=10
+KillMode=process
 TimeoutStopSec=45
 
 [Install]
@@ -73,7 +73,9 @@ WantedBy=default.target
     <false/>
   </dict>
   <key>ThrottleInterval</key>
-  <integer>30</integer>
+  <integer>10</integer>
+  <key>AbandonProcessGroup</key>
+  <true/>
   <key>ExitTimeOut</key>
   <integer>45</integer>
   <key>StandardOutPath</key>

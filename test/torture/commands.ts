@@ -3,10 +3,11 @@
 // and the log must verify.
 //
 //   npm run torture:commands                                        8 runners, 4 senders, 1,000 commands
+//   npm run torture:commands -- --runners 20 --commands 60 --kill-all --kill-every-ms 20000 --work-ms 20000
 //   npm run torture:commands -- --runners 3 --senders 2 --commands 40 --kill-every-ms 1500
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process, { execPath } from 'node:process';
@@ -29,6 +30,8 @@ const { values: flags } = parseArgs({
     senders: { type: 'string', default: '4' },
     commands: { type: 'string', default: '1000' },
     'kill-every-ms': { type: 'string', default: '3000' },
+    'kill-all': { type: 'boolean', default: false },
+    'work-ms': { type: 'string', default: '60' },
     seconds: { type: 'string', default: '900' },
   },
 });
@@ -43,6 +46,8 @@ const local = await openLocal(readConfig({ dataDir }, {}), createLog('silent'));
 const { db, blobs, actor } = local;
 const ctx: Context = { db, blobs, log: createLog('silent'), scopes: 'all', actor: { ...actor, agent: null } };
 const runners = new Map<string, ChildProcess>();
+/** Agents of which two processes were seen at once. */
+const twins = new Set<string>();
 const counts = { kills: 0, interrupts: 0, cancels: 0 };
 let isOver = false;
 
@@ -50,14 +55,15 @@ try {
   for (const name of names) start(name);
   while ((await listAgents(ctx, {})).agents.length < names.length) await pause(200);
   const started = performance.now();
-  const killing = killRunners();
+  const [killing, watching] = [killRunners(), watchAgents()];
   await Promise.all(Array.from({ length: Number(flags.senders) }, (_, at) => send(at)));
   const disturbing = disturb();
   const unfinished = await untilEnded();
   isOver = true;
-  await Promise.all([killing, disturbing]);
+  await Promise.all([killing, watching, disturbing]);
   const { runs, wrong } = await checkCommands(ctx, local);
   if (unfinished > 0) wrong.push(`${unfinished} commands have not ended.`);
+  wrong.push(...[...twins].map((name) => `${name} had two processes at once.`));
   const seconds = Math.round((performance.now() - started) / 1_000);
   process.stdout.write(`${JSON.stringify({ commands, runs, seconds, ...counts, wrong: wrong.length })}\n`);
   for (const line of wrong.slice(0, 20)) process.stdout.write(`WRONG: ${line}\n`);
@@ -74,7 +80,8 @@ process.exit();
 
 function start(name: string): void {
   const args = ['agent', 'run', '--name', name, '--driver', 'claude', '--json', '--', execPath, STAND_IN];
-  const runner = spawn(execPath, [CLI, '--data-dir', dataDir, ...args], { stdio: 'ignore' });
+  const env = { ...process.env, CAIRN_MAX_AGENTS: String(names.length), TORTURE: dataDir };
+  const runner = spawn(execPath, [CLI, '--data-dir', dataDir, ...args], { stdio: 'ignore', env });
   runners.set(name, runner);
   runner.once('exit', () => {
     if (!isOver) setTimeout(() => start(name), 200);
@@ -90,9 +97,27 @@ async function end(runner: ChildProcess): Promise<void> {
 async function killRunners(): Promise<void> {
   while (!isOver) {
     await pause(Number(flags['kill-every-ms']));
-    const name = anyOf(names) ?? '';
-    if (isOver || !runners.get(name)?.kill('SIGKILL')) continue;
-    counts.kills += 1;
+    if (isOver) return;
+    const killed = flags['kill-all'] ? names : [anyOf(names) ?? ''];
+    counts.kills += killed.filter((name) => runners.get(name)?.kill('SIGKILL')).length;
+  }
+}
+
+/** Looks for two processes of one agent, where the system shows them (on Linux). */
+async function watchAgents(): Promise<void> {
+  while (!isOver && process.platform === 'linux') {
+    const seen = new Set<string>();
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+      const [words, variables] = await Promise.all(
+        ['cmdline', 'environ'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')),
+      );
+      const name = /(?:^|\0)CAIRN_AGENT=([^\0]*)/.exec(variables ?? '')?.[1];
+      if (name === undefined || words?.split('\0')[1] !== STAND_IN || !variables?.includes(`TORTURE=${dataDir}`))
+        continue;
+      if (seen.has(name)) twins.add(name);
+      seen.add(name);
+    }
+    await pause(500);
   }
 }
 
@@ -107,7 +132,7 @@ async function send(sender: number): Promise<void> {
       to,
       mode,
       priority,
-      content: `work ${Math.floor(Math.random() * 60)}`,
+      content: `work ${Math.floor(Math.random() * Number(flags['work-ms']))}`,
       repeatable: n % 2 === 0,
     });
   }

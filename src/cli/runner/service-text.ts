@@ -7,7 +7,8 @@ export type Service = {
   env: Readonly<Record<string, string>>;
 };
 
-const AGAIN_SECONDS = 30;
+// Before the agent of a runner that was killed ends by itself.
+const AGAIN_SECONDS = 10;
 // A runner lets its agent end: asked to, then told to, then killed.
 const END_SECONDS = 45;
 
@@ -24,8 +25,8 @@ export function systemdUnit({ name, words, cwd, env }: Service): string {
     `ExecStart=${words.map((word) => unitWord(word).replaceAll('$', '$$$$')).join(' ')}`,
     'Restart=on-failure',
     `RestartSec=${AGAIN_SECONDS}`,
-    // The runner itself ends its agent, in order.
-    'KillMode=mixed',
+    // The runner itself ends its agent, in order; that of one that was killed is for the next.
+    'KillMode=process',
     `TimeoutStopSec=${END_SECONDS}`,
     '',
     '[Install]',
@@ -59,6 +60,7 @@ export function launchdPlist({ label, log, service }: { label: string; log: stri
     ...indented(['<key>RunAtLoad</key>', '<true/>']),
     ...indented(['<key>KeepAlive</key>', '<dict>', ...indented(['<key>SuccessfulExit</key>', '<false/>']), '</dict>']),
     ...indented(['<key>ThrottleInterval</key>', `<integer>${AGAIN_SECONDS}</integer>`]),
+    ...indented(['<key>AbandonProcessGroup</key>', '<true/>']),
     ...indented(['<key>ExitTimeOut</key>', `<integer>${END_SECONDS}</integer>`]),
     ...indented(['<key>StandardOutPath</key>', string(log), '<key>StandardErrorPath</key>', string(log)]),
     '</dict>',

@@ -240,11 +240,12 @@ export class HolderLink {
   #lose(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#fail(GONE);
     for (const { settle } of this.#runs.values()) settle(LOST);
     for (const { reject } of this.#opening.values()) reject(GONE);
     for (const resolve of this.#closing.values()) resolve();
     const left = [...this.#pids.values()].flat().filter((pid) => isGroupAlive(pid));
+    // The ends of its runs come first.
+    setImmediate(() => this.#fail(GONE));
     for (const pid of left) void endGroup(pid, { graceMs: this.#graceMs, isAlive: () => isGroupAlive(pid) });
   }
 }
