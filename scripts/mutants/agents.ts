@@ -92,6 +92,15 @@ export const AGENTS = Object.freeze([
       name: "a shell of Cursor's agent acts as that agent",
     },
   ]),
+  ...of('core', 'test/core/approvals.test.ts', [
+    {
+      file: SQL,
+      within: 'app.guard_run',
+      find: "event.payload -> 'ask' ->> 'kind' in ('permission', 'question')",
+      replace: 'true',
+      name: 'opens no review, and names no other task',
+    },
+  ]),
   ...refusals('T48', 'test/core/approvals.test.ts', [
     { within: 'app.guard_approval', find: 'An answer is given by a person', name: 'is answered by a person alone' },
   ]),

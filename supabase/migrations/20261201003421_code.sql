@@ -8757,6 +8757,10 @@ begin
         and not app.is_active(run) then
     perform app.fail('illegal_transition', format('The run %s is %s.', run.id, run.status), null,
       'A run is claimed from the queue, and goes on while its agent holds it.');
+  elsif event.event_type = 'run.waiting' and event.payload ? 'ask' then
+    -- A review of a task is asked for by submitting it alone.
+    perform app.check_form('ask', event.payload -> 'ask' ->> 'kind' in ('permission', 'question')
+      and app.as_uuid(event.payload -> 'ask' ->> 'id') is not null, 'a permission or a question, with an id');
   end if;
 end
 $$;
@@ -10613,8 +10617,11 @@ begin
       select from public.approvals a
       where a.tenant_id = event.tenant_id and a.id = app.as_uuid(v_ask ->> 'id')) then
     return array[jsonb_build_object('stream', concat('approval:', v_ask ->> 'id'), 'type', 'approval.requested',
-      'data', (v_ask - 'id') || jsonb_strip_nulls(jsonb_build_object('run', app.stream_id(event.stream),
-        'project', event.project_id, 'task', event.task_id)))];
+      'data', jsonb_strip_nulls(jsonb_build_object('kind', v_ask -> 'kind', 'title', v_ask -> 'title',
+        'options', v_ask -> 'options', 'ttl_seconds', v_ask -> 'ttl_seconds', 'run', app.stream_id(event.stream),
+        'project', event.project_id, 'task', event.task_id))
+        -- What an agent shows may have nulls of its own.
+        || case when v_ask ? 'detail' then jsonb_build_object('detail', v_ask -> 'detail') else '{}' end)];
   elsif event.event_type in ('run.finished', 'run.requeued')
       or event.event_type = 'run.resumed' and event.causation_id is null then
     return array(
@@ -16905,6 +16912,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
-  ('code', '881f588db399c67d08d6078fd543a6276111a57047d8eea18f085175aa2f360c', '0.1.0')
+  ('code', '09117dd23aee58fe327cf8e24fafcec73579ea331f529f586293c7c81aad50d6', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

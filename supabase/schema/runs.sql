@@ -198,6 +198,10 @@ begin
         and not app.is_active(run) then
     perform app.fail('illegal_transition', format('The run %s is %s.', run.id, run.status), null,
       'A run is claimed from the queue, and goes on while its agent holds it.');
+  elsif event.event_type = 'run.waiting' and event.payload ? 'ask' then
+    -- A review of a task is asked for by submitting it alone.
+    perform app.check_form('ask', event.payload -> 'ask' ->> 'kind' in ('permission', 'question')
+      and app.as_uuid(event.payload -> 'ask' ->> 'id') is not null, 'a permission or a question, with an id');
   end if;
 end
 $function$;
