@@ -9340,8 +9340,10 @@ begin
   v_change := agent - '{name,project}'::text[];
   if v_agent.id is null then
     v_agent.id := app.uuid_v7();
+    -- Whoever is limited to a project works for it alone.
     perform app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'agent:' || v_agent.id, 'verb', true,
-      'type', 'agent.registered', 'data', agent)), v_actor);
+      'type', 'agent.registered', 'data',
+      agent || jsonb_strip_nulls(jsonb_build_object('project', v_actor.project_id)))), v_actor);
   elsif v_agent.user_id <> v_actor.user_id then
     perform app.fail('already_exists', format('The agent %s is another person''s.', v_agent.name),
       jsonb_build_object('field', 'name'), 'Choose another name with --name.');
@@ -9352,6 +9354,8 @@ begin
   v_lease.tenant_id := v_actor.tenant_id;
   v_lease.kind := 'agent';
   v_lease.id := v_agent.id;
+  v_lease.project_id := (
+    select a.project_id from public.agents a where a.tenant_id = v_actor.tenant_id and a.id = v_agent.id);
   v_lease.holder := app.actor_name(v_actor);
   v_lease.ttl_seconds := 45;
   v_lease := app.take_lease(v_lease, v_now, exists (
@@ -16912,6 +16916,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
-  ('code', '09117dd23aee58fe327cf8e24fafcec73579ea331f529f586293c7c81aad50d6', '0.1.0')
+  ('code', '8e89fd199d3f5c53128bb27b13ed8a601c7dd1ec6aabfb430165f7780c00f19a', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
