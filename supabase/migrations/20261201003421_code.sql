@@ -8737,6 +8737,15 @@ create or replace function app.is_active(run public.agent_runs) returns boolean 
   select run.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
 $$;
 
+-- The state in which a run ends for a reason.
+create or replace function app.state_of_end(end_reason text) returns text language sql immutable as $$
+  select case
+    when end_reason = 'completed' then 'completed'
+    when end_reason in ('interrupted', 'cancelled', 'emergency_stop', 'expired') then 'cancelled'
+    when end_reason = 'time_limit' then 'timed_out'
+    else 'failed' end
+$$;
+
 create or replace function app.guard_run(run public.agent_runs, event public.events, actor app.actor)
   returns void
   language plpgsql
@@ -8761,6 +8770,11 @@ begin
     -- A review of a task is asked for by submitting it alone.
     perform app.check_form('ask', event.payload -> 'ask' ->> 'kind' in ('permission', 'question')
       and app.as_uuid(event.payload -> 'ask' ->> 'id') is not null, 'a permission or a question, with an id');
+  elsif event.event_type = 'run.finished'
+      and event.payload ->> 'status' <> app.state_of_end(event.payload ->> 'end_reason') then
+    perform app.fail('invalid_input', format('A run that ends as %s is %s, not %s.', event.payload ->> 'end_reason',
+        app.state_of_end(event.payload ->> 'end_reason'), event.payload ->> 'status'),
+      jsonb_build_object('field', 'status'), 'Report the state that belongs to the end_reason.');
   end if;
 end
 $$;
@@ -16916,6 +16930,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
-  ('code', '8e89fd199d3f5c53128bb27b13ed8a601c7dd1ec6aabfb430165f7780c00f19a', '0.1.0')
+  ('code', '1d843555e3a98c0a07bf9dc219c966a4deb2a695d32e26b2be65bba529988b7a', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
