@@ -12,6 +12,7 @@ export const AGENTS = Object.freeze([
     { within: 'app.check_form', find: '%s must be %s.', name: 'is spoken for by the runner of its owner alone' },
     { within: 'app.check_owner', find: '%s is another person', name: 'is cancelled by its sender and administrators' },
     { within: 'app.check_takes_back', find: 'A person lets agents go on', name: 'are stopped by every member' },
+    { within: 'app.guard_run', find: 'A run that ends as %s is %s', name: 'in the state that belongs to its reason' },
     { within: 'app.guard_agent', find: 'The agent %s is retired.', name: 'that is retired does nothing more' },
     { within: 'app.guard_agent', find: 'An agent cannot be called %s.', name: 'keeps others from it' },
     { within: 'app.guard_agent', find: 'There is another agent %s', name: 'keeps others from it' },
@@ -90,6 +91,15 @@ export const AGENTS = Object.freeze([
       find: "variables: ['CURSOR_AGENT']",
       replace: 'variables: []',
       name: "a shell of Cursor's agent acts as that agent",
+    },
+  ]),
+  ...of('core', 'test/core/approvals.test.ts', [
+    {
+      file: SQL,
+      within: 'app.guard_run',
+      find: "event.payload -> 'ask' ->> 'kind' in ('permission', 'question')",
+      replace: 'true',
+      name: 'opens no review, and names no other task',
     },
   ]),
   ...refusals('T48', 'test/core/approvals.test.ts', [

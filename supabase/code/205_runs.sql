@@ -4,6 +4,15 @@ create or replace function app.is_active(run public.agent_runs) returns boolean 
   select run.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
 $$;
 
+-- The state in which a run ends for a reason.
+create or replace function app.state_of_end(end_reason text) returns text language sql immutable as $$
+  select case
+    when end_reason = 'completed' then 'completed'
+    when end_reason in ('interrupted', 'cancelled', 'emergency_stop', 'expired') then 'cancelled'
+    when end_reason = 'time_limit' then 'timed_out'
+    else 'failed' end
+$$;
+
 create or replace function app.guard_run(run public.agent_runs, event public.events, actor app.actor)
   returns void
   language plpgsql
@@ -24,6 +33,15 @@ begin
         and not app.is_active(run) then
     perform app.fail('illegal_transition', format('The run %s is %s.', run.id, run.status), null,
       'A run is claimed from the queue, and goes on while its agent holds it.');
+  elsif event.event_type = 'run.waiting' and event.payload ? 'ask' then
+    -- A review of a task is asked for by submitting it alone.
+    perform app.check_form('ask', event.payload -> 'ask' ->> 'kind' in ('permission', 'question')
+      and app.as_uuid(event.payload -> 'ask' ->> 'id') is not null, 'a permission or a question, with an id');
+  elsif event.event_type = 'run.finished'
+      and event.payload ->> 'status' <> app.state_of_end(event.payload ->> 'end_reason') then
+    perform app.fail('invalid_input', format('A run that ends as %s is %s, not %s.', event.payload ->> 'end_reason',
+        app.state_of_end(event.payload ->> 'end_reason'), event.payload ->> 'status'),
+      jsonb_build_object('field', 'status'), 'Report the state that belongs to the end_reason.');
   end if;
 end
 $$;

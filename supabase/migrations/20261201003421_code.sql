@@ -8737,6 +8737,15 @@ create or replace function app.is_active(run public.agent_runs) returns boolean 
   select run.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
 $$;
 
+-- The state in which a run ends for a reason.
+create or replace function app.state_of_end(end_reason text) returns text language sql immutable as $$
+  select case
+    when end_reason = 'completed' then 'completed'
+    when end_reason in ('interrupted', 'cancelled', 'emergency_stop', 'expired') then 'cancelled'
+    when end_reason = 'time_limit' then 'timed_out'
+    else 'failed' end
+$$;
+
 create or replace function app.guard_run(run public.agent_runs, event public.events, actor app.actor)
   returns void
   language plpgsql
@@ -8757,6 +8766,15 @@ begin
         and not app.is_active(run) then
     perform app.fail('illegal_transition', format('The run %s is %s.', run.id, run.status), null,
       'A run is claimed from the queue, and goes on while its agent holds it.');
+  elsif event.event_type = 'run.waiting' and event.payload ? 'ask' then
+    -- A review of a task is asked for by submitting it alone.
+    perform app.check_form('ask', event.payload -> 'ask' ->> 'kind' in ('permission', 'question')
+      and app.as_uuid(event.payload -> 'ask' ->> 'id') is not null, 'a permission or a question, with an id');
+  elsif event.event_type = 'run.finished'
+      and event.payload ->> 'status' <> app.state_of_end(event.payload ->> 'end_reason') then
+    perform app.fail('invalid_input', format('A run that ends as %s is %s, not %s.', event.payload ->> 'end_reason',
+        app.state_of_end(event.payload ->> 'end_reason'), event.payload ->> 'status'),
+      jsonb_build_object('field', 'status'), 'Report the state that belongs to the end_reason.');
   end if;
 end
 $$;
@@ -9336,8 +9354,10 @@ begin
   v_change := agent - '{name,project}'::text[];
   if v_agent.id is null then
     v_agent.id := app.uuid_v7();
+    -- Whoever is limited to a project works for it alone.
     perform app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'agent:' || v_agent.id, 'verb', true,
-      'type', 'agent.registered', 'data', agent)), v_actor);
+      'type', 'agent.registered', 'data',
+      agent || jsonb_strip_nulls(jsonb_build_object('project', v_actor.project_id)))), v_actor);
   elsif v_agent.user_id <> v_actor.user_id then
     perform app.fail('already_exists', format('The agent %s is another person''s.', v_agent.name),
       jsonb_build_object('field', 'name'), 'Choose another name with --name.');
@@ -9348,6 +9368,8 @@ begin
   v_lease.tenant_id := v_actor.tenant_id;
   v_lease.kind := 'agent';
   v_lease.id := v_agent.id;
+  v_lease.project_id := (
+    select a.project_id from public.agents a where a.tenant_id = v_actor.tenant_id and a.id = v_agent.id);
   v_lease.holder := app.actor_name(v_actor);
   v_lease.ttl_seconds := 45;
   v_lease := app.take_lease(v_lease, v_now, exists (
@@ -10613,8 +10635,11 @@ begin
       select from public.approvals a
       where a.tenant_id = event.tenant_id and a.id = app.as_uuid(v_ask ->> 'id')) then
     return array[jsonb_build_object('stream', concat('approval:', v_ask ->> 'id'), 'type', 'approval.requested',
-      'data', (v_ask - 'id') || jsonb_strip_nulls(jsonb_build_object('run', app.stream_id(event.stream),
-        'project', event.project_id, 'task', event.task_id)))];
+      'data', jsonb_strip_nulls(jsonb_build_object('kind', v_ask -> 'kind', 'title', v_ask -> 'title',
+        'options', v_ask -> 'options', 'ttl_seconds', v_ask -> 'ttl_seconds', 'run', app.stream_id(event.stream),
+        'project', event.project_id, 'task', event.task_id))
+        -- What an agent shows may have nulls of its own.
+        || case when v_ask ? 'detail' then jsonb_build_object('detail', v_ask -> 'detail') else '{}' end)];
   elsif event.event_type in ('run.finished', 'run.requeued')
       or event.event_type = 'run.resumed' and event.causation_id is null then
     return array(
@@ -16905,6 +16930,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
-  ('code', '881f588db399c67d08d6078fd543a6276111a57047d8eea18f085175aa2f360c', '0.1.0')
+  ('code', '1d843555e3a98c0a07bf9dc219c966a4deb2a695d32e26b2be65bba529988b7a', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -210,8 +210,11 @@ begin
       select from public.approvals a
       where a.tenant_id = event.tenant_id and a.id = app.as_uuid(v_ask ->> 'id')) then
     return array[jsonb_build_object('stream', concat('approval:', v_ask ->> 'id'), 'type', 'approval.requested',
-      'data', (v_ask - 'id') || jsonb_strip_nulls(jsonb_build_object('run', app.stream_id(event.stream),
-        'project', event.project_id, 'task', event.task_id)))];
+      'data', jsonb_strip_nulls(jsonb_build_object('kind', v_ask -> 'kind', 'title', v_ask -> 'title',
+        'options', v_ask -> 'options', 'ttl_seconds', v_ask -> 'ttl_seconds', 'run', app.stream_id(event.stream),
+        'project', event.project_id, 'task', event.task_id))
+        -- What an agent shows may have nulls of its own.
+        || case when v_ask ? 'detail' then jsonb_build_object('detail', v_ask -> 'detail') else '{}' end)];
   elsif event.event_type in ('run.finished', 'run.requeued')
       or event.event_type = 'run.resumed' and event.causation_id is null then
     return array(

@@ -485,8 +485,10 @@ begin
   v_change := agent - '{name,project}'::text[];
   if v_agent.id is null then
     v_agent.id := app.uuid_v7();
+    -- Whoever is limited to a project works for it alone.
     perform app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'agent:' || v_agent.id, 'verb', true,
-      'type', 'agent.registered', 'data', agent)), v_actor);
+      'type', 'agent.registered', 'data',
+      agent || jsonb_strip_nulls(jsonb_build_object('project', v_actor.project_id)))), v_actor);
   elsif v_agent.user_id <> v_actor.user_id then
     perform app.fail('already_exists', format('The agent %s is another person''s.', v_agent.name),
       jsonb_build_object('field', 'name'), 'Choose another name with --name.');
@@ -497,6 +499,8 @@ begin
   v_lease.tenant_id := v_actor.tenant_id;
   v_lease.kind := 'agent';
   v_lease.id := v_agent.id;
+  v_lease.project_id := (
+    select a.project_id from public.agents a where a.tenant_id = v_actor.tenant_id and a.id = v_agent.id);
   v_lease.holder := app.actor_name(v_actor);
   v_lease.ttl_seconds := 45;
   v_lease := app.take_lease(v_lease, v_now, exists (

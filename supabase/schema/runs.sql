@@ -198,6 +198,15 @@ begin
         and not app.is_active(run) then
     perform app.fail('illegal_transition', format('The run %s is %s.', run.id, run.status), null,
       'A run is claimed from the queue, and goes on while its agent holds it.');
+  elsif event.event_type = 'run.waiting' and event.payload ? 'ask' then
+    -- A review of a task is asked for by submitting it alone.
+    perform app.check_form('ask', event.payload -> 'ask' ->> 'kind' in ('permission', 'question')
+      and app.as_uuid(event.payload -> 'ask' ->> 'id') is not null, 'a permission or a question, with an id');
+  elsif event.event_type = 'run.finished'
+      and event.payload ->> 'status' <> app.state_of_end(event.payload ->> 'end_reason') then
+    perform app.fail('invalid_input', format('A run that ends as %s is %s, not %s.', event.payload ->> 'end_reason',
+        app.state_of_end(event.payload ->> 'end_reason'), event.payload ->> 'status'),
+      jsonb_build_object('field', 'status'), 'Report the state that belongs to the end_reason.');
   end if;
 end
 $function$;
@@ -357,6 +366,19 @@ AS $function$
       and r.priority >= run.priority
       and (r.priority > run.priority or (r.created_at, r.id) < (run.created_at, run.id))
     limit most) b
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.state_of_end(end_reason text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case
+    when end_reason = 'completed' then 'completed'
+    when end_reason in ('interrupted', 'cancelled', 'emergency_stop', 'expired') then 'cancelled'
+    when end_reason = 'time_limit' then 'timed_out'
+    else 'failed' end
 $function$;
 -- owner cairn_owner
 

@@ -1,6 +1,8 @@
 import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
+import type { DomainError } from '../../src/errors.ts';
 import { newId } from '../../src/events/ids.ts';
+import { END_REASONS } from '../../src/events/runs.ts';
 import { callerOf } from '../support/callers.ts';
 import { call, person } from '../support/calls.ts';
 import { append, verify } from '../support/commands.ts';
@@ -213,6 +215,31 @@ describe('a run', () => {
     await runner.report(run.id, lock_token, [{ type: 'run.requeued' }]);
     await expect(runner.report(run.id, lock_token, [finished])).rejects.toMatchObject(lost);
     await expect(runner.report(newId(), lock_token, [finished])).rejects.toMatchObject(unknown);
+  });
+
+  test('ends in the state that belongs to its reason', async ({ as }) => {
+    const runner = await runnerOf(as('ada'), 'claude-1');
+    await send(as('ada'), { to: ['claude-1'] });
+    const { run, lock_token } = await claimed(runner);
+    const pairs = END_REASONS.flatMap((end_reason) =>
+      ['completed', 'cancelled', 'timed_out', 'failed'].map((status) => ({ status, end_reason })),
+    );
+    const taken: Record<string, string[]> = {};
+
+    for (const data of pairs) {
+      // The second event is refused in any case, so that the run does not end.
+      const ends = [{ type: 'run.finished', data }, { type: 'run.claimed' }];
+      const refused = await runner.report(run.id, lock_token, ends).catch((error: DomainError) => error.code);
+      if (refused === 'illegal_transition') taken[data.status] = [...(taken[data.status] ?? []), data.end_reason];
+      else expect(refused).toBe('invalid_input');
+    }
+
+    expect(taken).toEqual({
+      completed: ['completed'],
+      cancelled: ['interrupted', 'cancelled', 'emergency_stop', 'expired'],
+      timed_out: ['time_limit'],
+      failed: ['token_limit', 'memory_limit', 'cpu_limit', 'silent', 'usage_limit', 'lost', 'crashed', 'error'],
+    });
   });
 });
 

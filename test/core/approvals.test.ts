@@ -5,7 +5,7 @@ import { decideApproval } from '../../src/services/approvals.ts';
 import { listRuns } from '../../src/services/commands.ts';
 import { toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
-import { call, person } from '../support/calls.ts';
+import { call, person, plan } from '../support/calls.ts';
 import { append, verify } from '../support/commands.ts';
 import { begunRun, claimed, completed, runnerOf } from '../support/runners.ts';
 import { test as base } from '../support/world.ts';
@@ -64,6 +64,25 @@ describe('a question of a run', () => {
     expect(await state()).toMatchObject({ status: 'running' });
     expect(await call(as('ada'), 'list_approvals')).toEqual({ approvals: [] });
     await runner.report(run, lock_token, [completed]);
+    expect(await verify(as('ada'))).toMatchObject({ ok: true });
+  });
+
+  test('opens no review, and names no other task, run or reviewer', async ({ as }) => {
+    await plan(as('ada'), [{ title: 'Not its own' }]);
+    const { run, lock_token, runner } = await begunRun(as('ada'), 'claude-1');
+    const ask = (given: object) => runner.report(run, lock_token, [waiting(newId(), given)]);
+    const refused = { ...invalid, details: { field: 'ask' } };
+
+    await expect(ask({ kind: 'task', task: 'web-1', asked_of: 'eve' })).rejects.toMatchObject(refused);
+    await expect(ask({ kind: 'task', ttl_seconds: undefined })).rejects.toMatchObject(refused);
+    await expect(ask({ kind: undefined })).rejects.toMatchObject(refused);
+    await expect(ask({ id: 'x' })).rejects.toMatchObject(refused);
+    await expect(ask({ ttl_seconds: undefined })).rejects.toMatchObject({ details: { field: 'ttl_seconds' } });
+    await ask({ task: 'web-1', project: 'web', run: newId(), asked_of: 'eve', extra: true });
+
+    const { approvals } = (await call(as('ada'), 'list_approvals')) as never as { approvals: object[] };
+    expect(approvals).toMatchObject([{ kind: 'permission', run, detail: { command: 'rm' } }]);
+    for (const field of ['task', 'project', 'asked_of']) expect(approvals[0]).not.toHaveProperty(field);
     expect(await verify(as('ada'))).toMatchObject({ ok: true });
   });
 

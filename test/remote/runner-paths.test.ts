@@ -105,6 +105,27 @@ describe('a token of a runner', () => {
     expect(await call(as('ada'), 'list_runs')).toMatchObject({ runs: [{ status: 'running' }] });
   });
 
+  test('that is limited to a project drives its agent there', async ({ as, server }) => {
+    for (const slug of ['web', 'shop']) await call(as('ada'), 'create_project', { slug, name: slug });
+    const { token } = await server.tokenOf(as('heron'), { agent: 'heron', project: 'web' });
+    const ask = (path: string, body: object) => server.ask(path, body, { token });
+    const register = () => ask('register', { agent: HERON });
+    const command = (given: object) => call(as('ada'), 'send_command', { to: ['heron'], content: 'Fish.', ...given });
+
+    const first = await register();
+    expect(first).toMatchObject({ status: 200, agent: { name: 'heron', project: 'web' } });
+    const leaving = { agent: 'heron', token: first['token'], beat: { runs: [], leaving: true } };
+    expect(await ask('beat', leaving)).toMatchObject({ status: 200 });
+    const { token: held } = await register();
+    await command({ project: 'web' });
+    const { run, lock_token } = (await ask('claim', { agent: 'heron', token: held, holding: [] })) as never as Started;
+    const report = { run: run.id, lock_token, events: [completed] };
+    expect(await ask('settle', report)).toMatchObject({ status: 'completed' });
+
+    await expect(command({ project: 'shop' })).rejects.toMatchObject({ code: 'forbidden' });
+    expect(await call(as('ada'), 'list_runs')).toMatchObject({ runs: [{ status: 'completed' }] });
+  });
+
   test('finds nothing of another workspace', async ({ as, asStranger, heron, server }) => {
     const { token } = await server.tokenOf(asStranger('heron'), { agent: 'heron' });
     await send(as('ada'));
