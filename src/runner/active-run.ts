@@ -15,6 +15,7 @@ import { secondsUntil, waitUntil } from './provider-wait.ts';
 import { Questions } from './questions.ts';
 import type { RunParts } from './run-parts.ts';
 import { Subagents } from './subagents.ts';
+import { countable } from './tokens.ts';
 import { untilTaken } from './until-taken.ts';
 
 export type Started = Exclude<Claimed, { nothing: string }>;
@@ -68,7 +69,7 @@ export class ActiveRun {
   }
 
   get #tokens() {
-    return { in: this.#usedBefore.in + this.#used.in, out: this.#usedBefore.out + this.#used.out };
+    return countable({ in: this.#usedBefore.in + this.#used.in, out: this.#usedBefore.out + this.#used.out });
   }
 
   /** Takes what became of its questions. */
@@ -184,7 +185,7 @@ export class ActiveRun {
         },
         used: (tokens) => {
           this.#signAt = performance.now();
-          this.#used = tokens;
+          this.#used = countable(tokens);
         },
         works: (subagents) => {
           this.#signAt = performance.now();

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Control, RegisterAgent } from '../services/runner.ts';
+import { type Control, HELD_MAX, type RegisterAgent } from '../services/runner.ts';
 import { ActiveRun, type Started } from './active-run.ts';
 import type { Driver, Ended, Question } from './driver.ts';
 import { healthOf } from './health.ts';
+import { ordersFirst } from './orders-first.ts';
 import type { Left, OpenPlace } from './place.ts';
 import type { RunnerPort } from './port.ts';
 import { ASK_SECONDS } from './questions.ts';
@@ -65,7 +66,7 @@ export class Runner {
   #refused: string | undefined;
 
   constructor(options: RunnerOptions) {
-    this.#options = options;
+    this.#options = { ...options, port: ordersFirst(options.port) };
   }
 
   /** Shows that it is this runner which has the name, once it is registered. */
@@ -150,7 +151,7 @@ export class Runner {
     if (control === undefined) return { pauseMs: 0 };
     this.#obey(control);
     let claimed = 0;
-    while (control.queued && !signal.aborted && (await this.#claim())) claimed += 1;
+    while (control.queued && !signal.aborted && this.#active.size < HELD_MAX && (await this.#claim())) claimed += 1;
     // What waits and is not given would be asked for without a pause.
     return { pauseMs: control.queued && claimed === 0 ? pauseMs : 0 };
   }
