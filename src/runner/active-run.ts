@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError, messageOf } from '../errors.ts';
 import { goOnText, orderText } from '../services/order.ts';
 import type { Answered, Claimed, Held } from '../services/runner.ts';
-import { clean } from '../text.ts';
+import { clean, firstOf } from '../text.ts';
 import { beginTurn } from './begin-turn.ts';
 import type { Ended, Limited, Mode, Question, Turn } from './driver.ts';
 import { memoryMbOf } from './health.ts';
@@ -231,7 +231,7 @@ export class ActiveRun {
     const seconds = secondsUntil(until);
     const end = Date.now() + 1_000 * seconds;
     this.#waitsSince = performance.now();
-    void this.#say({ type: 'run.paused', data: { seconds, reason: reason.slice(0, 2_000) } });
+    void this.#say({ type: 'run.paused', data: { seconds, reason: firstOf(reason, 2_000) } });
     this.#parts.limited(run.id, new Date(end), reason);
     const { signal } = this.#leaving;
     await waitUntil(end, signal);
@@ -250,12 +250,12 @@ export class ActiveRun {
     const { in: tokens_in, out: tokens_out } = this.#tokens;
     // Who follows it reads until its end is told, which a server that takes no output does not put off.
     await Promise.race([this.#output.tryEnd(), sleep(2 * this.#parts.graceMs, undefined, { ref: false })]);
-    void this.#say({
+    const isTold = await this.#say({
       type: 'run.finished',
       data: {
         ...ended,
-        ...(ended.error !== undefined && { error: ended.error.slice(0, 2_000) }),
-        ...(ended.result !== undefined && { result: ended.result.slice(0, 20_000) }),
+        ...(ended.error !== undefined && { error: firstOf(ended.error, 2_000) }),
+        ...(ended.result !== undefined && { result: firstOf(ended.result, 20_000) }),
         metrics: {
           ...{ tokens_in, tokens_out, waited_ms: Math.round(this.#waitedMs), ended_by: this.#endedBy },
           ...(left !== undefined && { worktree: left }),
@@ -263,7 +263,9 @@ export class ActiveRun {
         },
       },
     });
-    await this.#reports;
+    // An end is not lost for what an agent has put into it.
+    const { status, end_reason } = ended;
+    if (!isTold && !this.#isLost) await this.#say({ type: 'run.finished', data: { status, end_reason } });
     await this.#output.end();
     return ended;
   }

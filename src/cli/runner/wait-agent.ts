@@ -3,6 +3,7 @@ import { type Config, thisHost } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
 import { waitForCommand } from '../../runner/calling.ts';
 import { onStopSignal } from '../../stop-signals.ts';
+import { firstOf } from '../../text.ts';
 import { shellAgent } from '../agents/shell-agent.ts';
 import { inLocalContext } from '../local-context.ts';
 import { type JsonOption, printLine } from '../terminal/output.ts';
@@ -23,7 +24,7 @@ export async function waitAsAgent(config: Config, { seconds, json }: AgentWaitOp
   try {
     await inLocalContext(config, async (person) => {
       const ctx = { ...person, actor: { ...person.actor, agent: shell.name, client: shell.client } };
-      const answer = await waitForCommand(ctx, hostname().slice(0, 200), leaving.signal);
+      const answer = await waitForCommand(ctx, firstOf(hostname(), 200), leaving.signal);
       if (answer === undefined) {
         process.exitCode = 1;
         return;

@@ -1,4 +1,5 @@
 import { newId } from '../../events/ids.ts';
+import { firstOf } from '../../text.ts';
 import type { Driver, Ended, Limited, Mode, Turn, Watcher } from '../driver.ts';
 import { KeptProcess } from '../kept-process.ts';
 import { jsonOf } from '../lines.ts';
@@ -215,7 +216,7 @@ class ClaudeSession {
     const limited = limitedBy(line, this.#resetsAt);
     if (limited !== undefined) this.#turn.end(limited);
     else if (is_error || subtype !== 'success') {
-      const error = `${subtype}: ${result}`.slice(0, 2_000);
+      const error = firstOf(`${subtype}: ${result}`, 2_000);
       this.#turn.end({ status: 'failed', end_reason: 'error', error });
     } else {
       const end: Ended = { status: 'completed', end_reason: 'completed', result };
@@ -242,7 +243,7 @@ function limitedBy({ is_error, api_error_status, result = '' }: Result, resetsAt
   if (is_error !== true || (api_error_status !== 429 && said === null)) return undefined;
   const at = said?.[1] === undefined ? resetsAt : Number(said[1]);
   const until = at === undefined ? undefined : isoTimeOf(at * 1_000);
-  return { status: 'limited', reason: result.replace(/\|\d{9,11}/, '').slice(0, 2_000), ...(until && { until }) };
+  return { status: 'limited', reason: firstOf(result.replace(/\|\d{9,11}/, ''), 2_000), ...(until && { until }) };
 }
 
 function sum(numbers: readonly number[]): number {

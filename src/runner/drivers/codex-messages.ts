@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { firstOf } from '../../text.ts';
 import type { Limited } from '../driver.ts';
 import { isoTimeOf } from '../provider-wait.ts';
 
@@ -58,7 +59,7 @@ export function nameOf({ id, agentNickname, agentRole }: z.infer<typeof Subagent
 export function shown({ type, command, changes = [], server, tool, arguments: input }: Item): string {
   if (type === 'commandExecution') return `> ${command}\n`;
   if (type === 'fileChange') return `> edits ${changes.map(({ path }) => path).join(' ')}\n`;
-  if (type === 'mcpToolCall') return `> ${server}.${tool} ${JSON.stringify(input).slice(0, 500)}\n`;
+  if (type === 'mcpToolCall') return `> ${server}.${tool} ${firstOf(JSON.stringify(input ?? {}), 500)}\n`;
   return '';
 }
 
