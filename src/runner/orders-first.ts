@@ -27,6 +27,6 @@ function bare({ run, lock_token }: Held): Held {
   return { run, lock_token };
 }
 
-export function isAboutInput(error: unknown): boolean {
+function isAboutInput(error: unknown): boolean {
   return error instanceof DomainError && error.code === 'invalid_input';
 }
