@@ -7841,12 +7841,24 @@ begin
     when 'preset.removed' then
       preset.removed_at := event.created_at;
   end case;
+  if event.payload ? 'content' then
+    preset.content_by := event.actor ->> 'agent';
+  end if;
+  if event.payload ? 'variables' then
+    preset.variables_by := event.actor ->> 'agent';
+  end if;
   preset.description := nullif(preset.description, '');
   preset.target_agent_types := nullif(preset.target_agent_types, '{}');
   preset.version := event.version;
   preset.updated_at := event.created_at;
   return preset;
 end
+$$;
+
+-- The agent whose words are in a command of a preset, or null: those of its content, or those that its variables have
+-- by default.
+create or replace function app.preset_author(preset public.command_presets) returns text language sql immutable as $$
+  select coalesce(preset.content_by, case when preset.variables @? '$[*].default' then preset.variables_by end)
 $$;
 
 -- The name of its owner is told of another person's only.
@@ -7858,8 +7870,9 @@ create or replace function app.preset_full(preset public.command_presets, slug t
 as $$
 begin
   return jsonb_strip_nulls(to_jsonb(preset) || jsonb_build_object('project', slug,
+      'words_of', app.preset_author(preset),
       'by', case when preset.user_id <> actor.user_id then coalesce(app.user_name(preset.user_id), 'user') end))
-    - '{tenant_id,project_id,user_id,version}'::text[];
+    - '{tenant_id,project_id,user_id,version,content_by,variables_by}'::text[];
 end
 $$;
 
@@ -8437,6 +8450,7 @@ as $$
 declare
   v_payload jsonb := event.payload;
   v_targets uuid[];
+  v_author text;
 begin
   if event.event_type <> 'command.sent' then
     return v_payload;
@@ -8452,13 +8466,18 @@ begin
         'Reopen it, or send the command without it.');
     end if;
   end if;
+  -- Words of an agent are no order of the person who sends them.
+  v_author := case when app.is_person(actor) then (
+    select app.preset_author(p) from public.command_presets p
+    where p.tenant_id = event.tenant_id and p.id = (v_payload ->> 'preset')::uuid) end;
   return '{"type": "natural", "mode": "turn", "priority": 50, "ttl_seconds": 86400, "repeatable": false,
       "resumes": true}'
     || v_payload || jsonb_build_object(
       'target_agents', v_targets,
       'broadcast', v_payload -> 'to' ? 'all',
-      'sent_by', app.actor_name(actor),
-      'by_person', app.is_person(actor));
+      'sent_by', case when v_author is null then app.actor_name(actor)
+        else left(format('%s, in a preset that %s sent', v_author, app.actor_name(actor)), 120) end,
+      'by_person', app.is_person(actor) and v_author is null);
 end
 $$;
 
@@ -16744,6 +16763,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003150', 'c01af2edb558927868f0ba9e75c8c3d7c9e70be003fe80f79649e33d1f014214', '0.1.0'),
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
-  ('code', '8335347782b4f12257049d9c0a54fd89b8e5131c361de99a59af0766acd13fb5', '0.1.0')
+  ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
+  ('code', '3e4169f6bc94be1652551d37a7c075d57537213185889fd55d12fc0a46da8a4d', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
