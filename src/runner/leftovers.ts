@@ -3,6 +3,7 @@ import { DomainError } from '../errors.ts';
 import { endGroup, isGroupAlive } from './process-group.ts';
 import { isAlive, type Noted, whatBecameOf } from './process-start.ts';
 import type { State } from './state-file.ts';
+import { endStrays } from './strays.ts';
 
 /**
  * Ends what an earlier runner of this name left running, so that no second agent works beside it, and returns that
@@ -21,6 +22,8 @@ export async function endLeftovers(
     });
   }
   for (const { pid } of await groupsOf(left)) await endGroup(pid, { graceMs, isAlive: () => isGroupAlive(pid) });
+  // Nothing else has the mark of an agent's group, whatever has its number now.
+  for (const { mark } of left.children) if (mark !== undefined) await endStrays(mark, { graceMs });
   return runner === 'gone' ? left.token : undefined;
 }
 

@@ -1,6 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endStrays, newMark } from './strays.ts';
 import { onWindows } from './windows-script.ts';
 
 export type Program = { command: string; args: readonly string[]; cwd: string; env: NodeJS.ProcessEnv };
@@ -14,12 +15,13 @@ export class ProcessGroup {
   /** How the program itself ended; its children may live on until the group is stopped. */
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null; error?: Error }>;
   readonly #closed: Promise<unknown>;
+  readonly #marked = newMark();
 
   constructor({ command, args, cwd, env }: Program) {
     const isWindows = process.platform === 'win32';
     const started = isWindows ? onWindows({ command, args, env }) : { command, args };
     this.child = spawn(started.command, started.args, {
-      ...{ cwd, env, windowsHide: true },
+      ...{ cwd, env: { ...env, ...this.#marked.env }, windowsHide: true },
       // Windows has no groups of processes: there `detached` would open a window.
       detached: !isWindows,
       ...('verbatim' in started && { windowsVerbatimArguments: true }),
@@ -56,6 +58,7 @@ export class ProcessGroup {
     const { pid } = this.child;
     if (pid === undefined) return;
     await endGroup(pid, { graceMs, isAlive: () => isGroupAlive(pid) });
+    await endStrays(this.#marked.mark, { graceMs });
   }
 }
 
