@@ -246,6 +246,7 @@ export type Schema = {
       command_presets: {
         Row: {
           content: string;
+          content_by: string | null;
           created_at: string;
           description: string | null;
           id: string;
@@ -260,6 +261,7 @@ export type Schema = {
           usage_count: number;
           user_id: string;
           variables: NonNullable<Json>;
+          variables_by: string | null;
           version: number;
         };
         Insert: never;

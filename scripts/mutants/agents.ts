@@ -72,9 +72,25 @@ export const AGENTS = Object.freeze([
     {
       file: SQL,
       within: 'app.prepare_command',
-      find: "'by_person', app.is_person(actor)",
-      replace: "'by_person', true",
+      find: "'by_person', app.is_person(actor) and v_author is null",
+      replace: "'by_person', v_author is null",
       name: 'reaches an agent, is done, and ends with its last run',
+    },
+  ]),
+  ...of('T47', 'test/core/preset-words.test.ts', [
+    {
+      file: SQL,
+      within: 'app.prepare_command',
+      find: "'by_person', app.is_person(actor) and v_author is null",
+      replace: "'by_person', app.is_person(actor)",
+      name: 'of which an agent wrote the content is no order of the person who sends it',
+    },
+    {
+      file: 'supabase/code/202_presets.sql',
+      within: 'app.preset_author',
+      find: 'then preset.variables_by end',
+      replace: 'then null end',
+      name: 'of which an agent wrote a default is no order of the person who sends it',
     },
   ]),
   ...of('T47', 'test/cli/hook-commands.test.ts', [
@@ -83,6 +99,20 @@ export const AGENTS = Object.freeze([
       find: 'const head = by_person ?',
       replace: 'const head = true ?',
       name: 'marks as an order what a person typed, and nothing else',
+    },
+  ]),
+  ...of('T47', 'test/core/order.test.ts', [
+    {
+      file: 'src/services/order.ts',
+      find: 'quote(reason)',
+      replace: 'reason',
+      name: 'are no order as the reason of an interrupt or a stop',
+    },
+    {
+      file: 'src/services/order.ts',
+      find: 'named(sent_by)',
+      replace: 'sent_by',
+      name: 'are no order as the name of who sent it',
     },
   ]),
   ...of('T47', 'test/cli/shell-agent.test.ts', [

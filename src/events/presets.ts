@@ -54,6 +54,8 @@ export const Preset = z.object({
   variables: z.array(z.object({ name: z.string(), description: z.string(), default: z.string().optional() })),
   usage_count: z.int(),
   last_used_at: z.string().optional(),
+  /** The agent whose words it has: a command of it is no order of a person. */
+  words_of: z.string().optional(),
   /** The name of another person whose it is. */
   by: z.string().optional(),
   removed_at: z.string().optional(),

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import { goOnText, orderText } from '../services/order.ts';
 import type { Answered, Claimed, Held } from '../services/runner.ts';
-import { clean } from '../text.ts';
+import { clean, firstOf } from '../text.ts';
 import { beginTurn, resumeTurn } from './begin-turn.ts';
 import type { Driver, Ended, Limited, Mode, Question, Turn, Watcher } from './driver.ts';
-import { finished, LOST } from './finished.ts';
+import { bareEnd, finished, LOST } from './finished.ts';
 import { memoryMbOf } from './health.ts';
 import type { Kept } from './keeper.ts';
 import { exceeded } from './limits.ts';
@@ -104,12 +104,11 @@ export class ActiveRun {
   watch(): void {
     if (this.#clock.isWaiting) return;
     const { runningMs, silentMs } = this.#clock;
-    const tokens = this.#tokens.all;
     const pids = this.pids();
     const { limits } = this.started.command;
     const over = exceeded(limits, {
       ...{ runningMs, silentMs },
-      tokens: tokens.in + tokens.out,
+      tokens: this.#tokens.sum,
       memoryMb: memoryMbOf(pids),
       processorPercent: limits.cpu_limit_percent === undefined ? undefined : this.#processor.percentOf(pids),
     });
@@ -269,7 +268,7 @@ export class ActiveRun {
     const seconds = secondsUntil(until);
     const end = Date.now() + 1_000 * seconds;
     this.#clock.wait();
-    void this.#reports.say({ type: 'run.paused', data: { seconds, reason: reason.slice(0, 2_000) } });
+    void this.#reports.say({ type: 'run.paused', data: { seconds, reason: firstOf(reason, 2_000) } });
     this.#parts.limited(run.id, new Date(end), reason);
     const { signal } = this.#leaving;
     await waitUntil(end, signal);
@@ -291,8 +290,9 @@ export class ActiveRun {
       ...(left !== undefined && { worktree: left }),
       ...this.#subagents.seen,
     };
-    void this.#reports.say(finished(ended, metrics));
-    await this.#reports.said();
+    const isTold = await this.#reports.say(finished(ended, metrics));
+    // An end is not lost for what an agent has put into it.
+    if (!isTold && !this.#isLost) await this.#reports.say(bareEnd(ended));
     await this.#output.end();
     this.#keeper?.forget(this.started.run.id);
     return ended;

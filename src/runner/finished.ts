@@ -1,3 +1,4 @@
+import { firstOf } from '../text.ts';
 import type { Ended } from './driver.ts';
 import type { Report } from './port.ts';
 
@@ -8,11 +9,16 @@ export function finished(ended: Ended, metrics: Record<string, unknown>): Report
     type: 'run.finished',
     data: {
       ...ended,
-      ...(error !== undefined && { error: error.slice(0, 2_000) }),
-      ...(result !== undefined && { result: result.slice(0, 20_000) }),
+      ...(error !== undefined && { error: firstOf(error, 2_000) }),
+      ...(result !== undefined && { result: firstOf(result, 20_000) }),
       metrics,
     },
   };
+}
+
+/** The same without anything that an agent has put into it, which may be why it is refused. */
+export function bareEnd({ status, end_reason }: Ended): Report {
+  return { type: 'run.finished', data: { status, end_reason } };
 }
 
 /** The end of a run whose agent is gone. */

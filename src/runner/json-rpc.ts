@@ -41,8 +41,12 @@ export class JsonRpcPeer {
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, {
         resolve: (result) => {
-          then(result);
-          resolve(result);
+          try {
+            then(result);
+            resolve(result);
+          } catch (error) {
+            reject(error);
+          }
         },
         reject,
       });

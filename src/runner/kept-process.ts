@@ -1,4 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
+import { messageOf } from '../errors.ts';
+import { eachLine } from './lines.ts';
 import { ProcessGroup, type Program, startFailure } from './process-group.ts';
 import type { SharedTurn } from './shared-turn.ts';
 import { Tail } from './tail.ts';
@@ -9,6 +11,8 @@ export class KeptProcess {
   readonly #turn: SharedTurn;
   #group: ProcessGroup | undefined;
   #ended: Promise<void> = Promise.resolve();
+  /** Why it is ended before its time. */
+  #failure: string | undefined;
 
   constructor({ graceMs, turn }: { graceMs: number; turn: SharedTurn }) {
     this.#graceMs = graceMs;
@@ -24,6 +28,7 @@ export class KeptProcess {
   start(program: Program, gone: () => void = () => {}): ProcessGroup {
     const group = new ProcessGroup(program, (how) => this.#turn.signalled(how));
     this.#group = group;
+    this.#failure = undefined;
     const complained = new Tail();
     const decoder = new StringDecoder('utf8');
     group.child.stderr.on('data', (bytes: Buffer) => {
@@ -35,13 +40,33 @@ export class KeptProcess {
     return group;
   }
 
+  /** Reads what it prints. A line that cannot be handled, whatever an agent writes, fails its turn and nothing else. */
+  eachLine(take: (line: string) => void): void {
+    if (this.#group === undefined) return;
+    eachLine(this.#group.child.stdout, (line) => {
+      if (this.#failure !== undefined) return;
+      try {
+        take(line);
+      } catch (error) {
+        this.fail(error);
+      }
+    });
+  }
+
+  /** Ends it, which fails its turn: what it goes on with would be watched by nobody. */
+  fail(error: unknown): void {
+    this.#failure ??= `What the agent said cannot be read: ${messageOf(error)}`;
+    this.stop();
+  }
+
   async #end(group: ProcessGroup, { complained, gone }: { complained: Tail; gone: () => void }): Promise<void> {
     const { code, signal, error } = await group.exited;
     await group.gone({ graceMs: this.#graceMs });
     this.#group = undefined;
     gone();
-    if (error !== undefined) {
-      this.#turn.endAll({ status: 'failed', end_reason: 'error', error: startFailure(error) });
+    const failure = error === undefined ? this.#failure : startFailure(error);
+    if (failure !== undefined) {
+      this.#turn.endAll({ status: 'failed', end_reason: 'error', error: failure });
       return;
     }
     const why = code === null ? `It was ended by ${signal}.` : `It ended with ${code}.`;

@@ -4,6 +4,7 @@ import { HolderLink } from './holder/link.ts';
 import { endGroup, isGroupAlive } from './process-group.ts';
 import { isAlive, type Noted, whatBecameOf } from './process-start.ts';
 import type { State } from './state-file.ts';
+import { endStrays } from './strays.ts';
 
 /**
  * Takes over the agent of an earlier runner of this name that works on; undefined where there is none, or where it is
@@ -34,6 +35,8 @@ export async function endLeftovers(
   if (left === undefined) return undefined;
   const runner = await refuseAlive(left, name);
   for (const { pid } of await groupsOf(left)) await endGroup(pid, { graceMs, isAlive: () => isGroupAlive(pid) });
+  // Nothing else has the mark of an agent's group, whatever has its number now.
+  for (const { mark } of left.children) if (mark !== undefined) await endStrays(mark, { graceMs });
   return runner === 'gone' ? left.token : undefined;
 }
 

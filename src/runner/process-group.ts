@@ -2,6 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Gate } from './gate.ts';
+import { endStrays, newMark } from './strays.ts';
 import { onWindows } from './windows-script.ts';
 
 export type Program = {
@@ -27,6 +28,7 @@ export class ProcessGroup {
   readonly #closed: Promise<unknown>;
   readonly #gate: Gate | undefined;
   readonly #signalled: (how: Signalled) => void;
+  readonly #marked = newMark();
 
   /** `signalled` hears of each signal that the group is sent. */
   constructor({ command, args, cwd, env, gate }: Program, signalled: (how: Signalled) => void = () => {}) {
@@ -34,7 +36,7 @@ export class ProcessGroup {
     const isWindows = process.platform === 'win32';
     const started = isWindows ? onWindows({ command, args, env }) : { command, args };
     this.child = spawn(started.command, started.args, {
-      ...{ cwd, env, windowsHide: true },
+      ...{ cwd, env: { ...env, ...this.#marked.env }, windowsHide: true },
       // Windows has no groups of processes: there `detached` would open a window.
       detached: !isWindows,
       ...('verbatim' in started && { windowsVerbatimArguments: true }),
@@ -76,6 +78,7 @@ export class ProcessGroup {
     const { pid } = this.child;
     if (pid === undefined) return;
     await endGroup(pid, { graceMs, isAlive: () => isGroupAlive(pid), signalled: this.#signalled });
+    await endStrays(this.#marked.mark, { graceMs });
   }
 }
 

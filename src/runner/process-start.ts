@@ -7,8 +7,8 @@ import { thisHost } from '../config.ts';
 const run = promisify(execFile);
 const ASK_MS_MAX = 10_000;
 
-/** What is kept of a process: its number, which is given again, and when it began. */
-export type Noted = { pid: number; began: string };
+/** What is kept of a process: its number, which is given again, when it began, and the mark of its group. */
+export type Noted = { pid: number; began: string; mark?: string | undefined };
 
 /** Tells whether a process is still the one that was noted; unknown where the system does not say when it began. */
 export async function whatBecameOf({ pid, began }: Noted): Promise<'alive' | 'gone' | 'unknown'> {

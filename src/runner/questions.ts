@@ -1,8 +1,8 @@
 import { Ask } from '../events/approvals.ts';
 import { newId } from '../events/ids.ts';
 import { NO_OTHER_WAY } from '../services/approvals.ts';
-import type { Answered } from '../services/runner.ts';
-import { clean, cleanLine } from '../text.ts';
+import { type Answered, ASKS_MAX } from '../services/runner.ts';
+import { clean, cleanLine, firstOf } from '../text.ts';
 import type { Answer, Question } from './driver.ts';
 import type { Report } from './port.ts';
 
@@ -39,6 +39,7 @@ export class Questions {
   /** Settles with a person's answer; with a no when nobody answers in time, or the agent asks it no more. */
   async ask(question: Question, signal: AbortSignal): Promise<Answer> {
     if (signal.aborted) return WITHDRAWN;
+    if (this.#open.size >= ASKS_MAX) return NOT_PUT;
     const { id = newId() } = question;
     const asked = { id, ...askOf(question), ttl_seconds: this.#seconds };
     const answered = new Promise<Answer>((resolve) => this.#open.set(id, resolve));
@@ -83,7 +84,7 @@ function askOf({ kind, title, detail, options }: Question) {
   const choices = Ask.shape.options.safeParse(options);
   return {
     kind,
-    title: cleanLine(title).slice(0, TITLE_CHARACTERS_MAX) || 'It asks.',
+    title: firstOf(cleanLine(title), TITLE_CHARACTERS_MAX) || 'It asks.',
     ...(detail !== undefined && { detail: fits ? shown.data : cutToFit(detail) }),
     ...(choices.success && choices.data !== undefined && { options: choices.data }),
   };

@@ -28,11 +28,6 @@ export class Reports {
     return said;
   }
 
-  /** Settles once all is said. */
-  async said(): Promise<void> {
-    await this.#last;
-  }
-
   async #send(report: Report): Promise<boolean> {
     const { run, send, log, isOver, lost } = this.#parts;
     try {

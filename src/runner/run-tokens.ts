@@ -1,3 +1,5 @@
+import { countable } from './tokens.ts';
+
 type Tokens = { in: number; out: number };
 
 /** What a run has used, of its turns before this one and of this one. */
@@ -14,12 +16,16 @@ export class RunTokens {
   }
 
   get all(): Tokens {
-    return { in: this.#before.in + this.#used.in, out: this.#before.out + this.#used.out };
+    return countable({ in: this.#before.in + this.#used.in, out: this.#before.out + this.#used.out });
+  }
+
+  get sum(): number {
+    return this.all.in + this.all.out;
   }
 
   /** Counts of this turn so far. */
   use(tokens: Tokens): void {
-    this.#used = tokens;
+    this.#used = countable(tokens);
   }
 
   endTurn(): void {

@@ -1,26 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Control, RegisterAgent } from '../services/runner.ts';
+import { type Control, HELD_MAX, type RegisterAgent } from '../services/runner.ts';
 import { ActiveRun, type Started } from './active-run.ts';
-import type { Driver, Ended, Question } from './driver.ts';
+import type { Driver } from './driver.ts';
 import { healthOf } from './health.ts';
 import type { Kept } from './keeper.ts';
-import type { Left, OpenPlace } from './place.ts';
+import type { Notice } from './notice.ts';
+import { ordersFirst } from './orders-first.ts';
+import type { OpenPlace } from './place.ts';
 import type { RunnerPort } from './port.ts';
 import { ASK_SECONDS } from './questions.ts';
 import { isAnswer, isEnding, isRefusal } from './refusals.ts';
 import type { RunParts } from './run-parts.ts';
-
-export type Notice =
-  | { what: 'registered' | 'away' | 'back' }
-  | { what: 'stopped' | 'refused'; why: string }
-  | { what: 'started' | 'resumed'; started: Started }
-  | { what: 'given' | 'delivered'; run: string }
-  | { what: 'asked'; run: string; question: Question }
-  | { what: 'limited'; run: string; until: Date; reason: string }
-  | { what: 'left'; run: string; left: Left }
-  | { what: 'ended'; run: string; ended: Ended };
 
 export type RunnerOptions = {
   port: RunnerPort;
@@ -69,7 +61,7 @@ export class Runner {
   #refused: string | undefined;
 
   constructor(options: RunnerOptions) {
-    this.#options = options;
+    this.#options = { ...options, port: ordersFirst(options.port) };
   }
 
   /** Shows that it is this runner which has the name, once it is registered. */
@@ -81,8 +73,10 @@ export class Runner {
   async start(): Promise<number> {
     const { port, agent, driver, token, resumed = [], everyMs = EVERY_MS } = this.#options;
     const { config = {}, ...about } = agent;
-    const registered = await port.register({ agent: { ...about, config: { modes: driver.modes, ...config } }, token });
-    this.#token = registered.token;
+    ({ token: this.#token } = await port.register({
+      agent: { ...about, config: { modes: driver.modes, ...config } },
+      token,
+    }));
     await driver.open();
     this.#tell({ what: 'registered' });
     for (const kept of resumed) this.#drive(kept.started, kept);
@@ -155,7 +149,7 @@ export class Runner {
     if (control === undefined) return { pauseMs: 0 };
     this.#obey(control);
     let claimed = 0;
-    while (control.queued && !signal.aborted && (await this.#claim())) claimed += 1;
+    while (control.queued && !signal.aborted && this.#active.size < HELD_MAX && (await this.#claim())) claimed += 1;
     // What waits and is not given would be asked for without a pause.
     return { pauseMs: control.queued && claimed === 0 ? pauseMs : 0 };
   }

@@ -1,3 +1,4 @@
+import { firstOf, oneLine } from '../text.ts';
 import type { Answer, Ended, Limited, Question, Watcher } from './driver.ts';
 import type { Signalled } from './process-group.ts';
 import { Tail } from './tail.ts';
@@ -91,7 +92,7 @@ export class SharedTurn {
   /** Asks whoever gave the first text; denied where nobody can be asked. Undefined when nobody waits for it any more. */
   async ask(question: Question, withdrawn: AbortSignal): Promise<Answer | undefined> {
     const signal = AbortSignal.any([withdrawn, this.#over.signal]);
-    const title = question.title.replace(/\s+/g, ' ').trim().slice(0, 500);
+    const title = firstOf(oneLine(question.title), 500);
     const asked = this.#members[0]?.watcher.asks({ ...question, title }, signal);
     const answer = await (asked ?? Promise.reject(new Error('Nobody gave a text.'))).catch(() => DENIED);
     return signal.aborted ? undefined : answer;

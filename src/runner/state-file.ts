@@ -5,8 +5,9 @@ import * as z from 'zod';
 import { writeAtomically } from '../atomic-write.ts';
 import type { Address } from './holder/link.ts';
 import { beganAt, type Noted, whatBecameOf } from './process-start.ts';
+import { markOf } from './strays.ts';
 
-const Process = z.object({ pid: z.int().min(1), began: z.string() });
+const Process = z.object({ pid: z.int().min(1), began: z.string(), mark: z.string().optional() });
 const State = z.object({
   token: z.int(),
   runner: Process,
@@ -58,7 +59,7 @@ export class StateFile {
   }
 
   async #note(pids: readonly number[]): Promise<[runner: Noted, ...others: Noted[]]> {
-    const about = async (pid: number) => this.#noted.get(pid) ?? { pid, began: await beganAt(pid) };
+    const about = async (pid: number) => this.#noted.get(pid) ?? { pid, began: await beganAt(pid), mark: markOf(pid) };
     const all: [Noted, ...Noted[]] = [await about(process.pid), ...(await Promise.all(pids.map(about)))];
     this.#noted = new Map(all.map((noted) => [noted.pid, noted]));
     return all;

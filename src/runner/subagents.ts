@@ -1,5 +1,8 @@
 import { SUBAGENT_CHARACTERS_MAX, SUBAGENTS_MAX } from '../services/runner.ts';
-import { cleanLine } from '../text.ts';
+import { cleanLine, firstOf, line } from '../text.ts';
+
+/** One that nobody can see is none. */
+const Name = line(SUBAGENT_CHARACTERS_MAX);
 
 /** What the agent of a run has at work beside itself, by name: sub-agents, and what it left running. */
 export class Subagents {
@@ -17,7 +20,7 @@ export class Subagents {
   }
 
   set(names: readonly string[]): void {
-    this.#now = names.map((name) => cleanLine(name).slice(0, SUBAGENT_CHARACTERS_MAX).trim()).filter(Boolean);
+    this.#now = names.flatMap((name) => Name.safeParse(firstOf(cleanLine(name), SUBAGENT_CHARACTERS_MAX)).data ?? []);
     for (const name of this.#now) this.#seen.add(name);
   }
 }

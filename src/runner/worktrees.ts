@@ -2,7 +2,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import * as z from 'zod';
 import { messageOf } from '../errors.ts';
-import { clean } from '../text.ts';
+import { clean, firstOf } from '../text.ts';
 import type { Driver } from './driver.ts';
 import { git } from './git.ts';
 import type { Left, OpenPlace } from './place.ts';
@@ -78,7 +78,7 @@ async function leave(worktree: Worktree, env: NodeJS.ProcessEnv): Promise<Left> 
     await git(repository, env, ['update-ref', '-d', `refs/heads/${branch}`, base]);
     return { ...found, kept: false };
   } catch (error) {
-    return { ...about, kept: true, error: clean(messageOf(error)).slice(0, PATH_CHARACTERS_MAX) };
+    return { ...about, kept: true, error: firstOf(clean(messageOf(error)), PATH_CHARACTERS_MAX) };
   }
 }
 

@@ -32,7 +32,7 @@ export const callIn = sqlFunction('call_in', Answer);
 /** What an agent that asks by itself says of itself. */
 export function aboutPulling({ actor, project }: Context, more: { host_machine?: string } = {}) {
   const { agent, client } = actor;
-  const kind = (client ?? 'agent').slice(0, 40);
+  const kind = firstOf(client ?? 'agent', 40);
   return {
     name: agent ?? kind,
     type: TYPES[kind] ?? kind,

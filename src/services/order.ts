@@ -1,3 +1,4 @@
+import { named, quote, quoteLines } from '../quote.ts';
 import type { Claimed } from './runner.ts';
 
 type Started = Exclude<Claimed, { nothing: string }>;
@@ -8,17 +9,17 @@ type Started = Exclude<Claimed, { nothing: string }>;
  */
 export function orderText({ run, command, lock_token }: Pick<Started, 'run' | 'command' | 'lock_token'>): string {
   const { id, content, sent_by, by_person } = command;
-  const head = by_person ? `Operator command ${id}, from ${sent_by}:` : `From agent ${sent_by} (command ${id}):`;
+  const head = by_person ? `Operator command ${id}, from ${sent_by}:` : `From agent ${named(sent_by)} (command ${id}):`;
   const task =
     run.task === undefined
       ? ''
       : `\n\nThis assigns task ${run.task}. You hold it: lock_token ${lock_token}. Complete or release it with that.`;
-  return `${head}\n\n${by_person ? content : quoted(content)}${task}\n`;
+  return `${head}\n\n${by_person ? content : quoteLines(content)}${task}\n`;
 }
 
-/** Words of another agent, each line marked: none can pass for an operator's order. */
-function quoted(content: string): string {
-  return content.replace(/^/gm, '> ');
+/** Says that a command was ended, and why: in words of whoever did it, which may be another agent. */
+export function interruptText(reason: string): string {
+  return `Your command was interrupted: ${quote(reason)}. Stop work on it.`;
 }
 
 /** What an agent reads that its provider's limit had ended in the middle of a command. */

@@ -8,7 +8,11 @@ import { Limits } from './commands.ts';
 const Token = z.int().min(1);
 const AgentNamed = z.string().min(1).max(120);
 const RunId = z.string().max(40);
-const HELD_MAX = 100;
+/** Of runs in one beat, and of questions that wait in one run. */
+export const HELD_MAX = 100;
+export const ASKS_MAX = 100;
+/** More digits are not taken for a count. */
+export const TOKENS_MAX = 999_999_999_999_999;
 export const SUBAGENTS_MAX = 20;
 export const SUBAGENT_CHARACTERS_MAX = 120;
 export const Registered = z.object({ agent: Agent, token: z.int() });
@@ -22,10 +26,10 @@ export const registerAgent = sqlFunction('register_agent', Registered);
 export const Held = z.strictObject({
   run: RunId,
   lock_token: Token,
-  tokens_in: z.int().min(0).optional(),
-  tokens_out: z.int().min(0).optional(),
+  tokens_in: z.int().min(0).max(TOKENS_MAX).optional(),
+  tokens_out: z.int().min(0).max(TOKENS_MAX).optional(),
   /** Ids of questions that wait for an answer. */
-  asks: z.array(z.string()).max(100).optional(),
+  asks: z.array(z.string()).max(ASKS_MAX).optional(),
   /** Sub-agents and background work of its agent, by name. */
   subagents: z.array(line(SUBAGENT_CHARACTERS_MAX)).max(SUBAGENTS_MAX).optional(),
 });

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Context } from '../context.ts';
 import { sqlFunction } from '../db/sql-function.ts';
 import { Unproven } from '../events/task-forms.ts';
-import { line } from '../text.ts';
+import { firstOf, line } from '../text.ts';
 import { page } from './pagination.ts';
 import { ProjectFilter, projectFilter } from './project-filter.ts';
 import { insufficient, showsAgents, showsProjects, showsTasks, TASKS_HIDDEN } from './visible-scopes.ts';
@@ -64,7 +64,7 @@ function isOutput(kind: Kind): boolean {
 /** Completes refs, slugs or ids from their beginning. */
 export async function suggestRefs(ctx: Context, kind: 'project' | 'task', prefix: string): Promise<string[]> {
   if (!(kind === 'task' ? showsTasks(ctx) : showsProjects(ctx))) return [];
-  const args = { kind, prefix: prefix.slice(0, 80) };
+  const args = { kind, prefix: firstOf(prefix, 80) };
   const { values } = await queryRefs(ctx, args);
   return values;
 }

@@ -1,5 +1,6 @@
+import { quote } from '../quote.ts';
 import type { AuthEvent, ClientSummary, Connection, KeptSecrets, MemberList } from '../services/access.ts';
-import { quote, time } from './render.ts';
+import { time } from './render.ts';
 
 /** Formats one connection on one line; programs and people chose their names themselves. */
 export function connectionLine(connection: Connection): string {

@@ -1,3 +1,4 @@
+import { quote } from '../quote.ts';
 import {
   AuthEventPage,
   BlockClient,
@@ -28,7 +29,7 @@ import { EventBrief } from '../services/events.ts';
 import { RedactEvent, redactEvent } from '../services/history.ts';
 import { BreakLock, breakLock, ChangedTask } from '../services/tasks.ts';
 import { authEventLine, clientLine, connectionLine, memberLine, secretLine } from './access-text.ts';
-import { amount, eventLine, lines, quote } from './render.ts';
+import { amount, eventLine, lines } from './render.ts';
 import { briefChange, renderChange } from './task-text.ts';
 import { toolset } from './tool.ts';
 

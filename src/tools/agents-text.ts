@@ -2,23 +2,24 @@ import type { Agent } from '../events/agents.ts';
 import type { Approval } from '../events/approvals.ts';
 import type { Command } from '../events/commands.ts';
 import type { RunBrief } from '../events/runs.ts';
+import { named, quote } from '../quote.ts';
 import { NO_OTHER_WAY } from '../services/approvals.ts';
 import type { NextCommandAnswer } from '../services/callers.ts';
-import { orderText } from '../services/order.ts';
-import { block, lines, named, quote, time } from './render.ts';
+import { interruptText, orderText } from '../services/order.ts';
+import { block, lines, time } from './render.ts';
 
 export function renderAgent(agent: Agent): string {
   const { name, type, state, host, queued, running = [], stopped } = agent;
   const where = host === undefined ? '' : ` on ${named(host)}`;
   return lines(
     `${named(name)} (${named(type)}${where}): ${state}${queued > 0 ? `, ${queued} queued` : ''}`,
-    stopped !== undefined && `  ${stopped}`,
+    stopped !== undefined && `  ${quote(stopped)}`,
     running.map((run) => `  ${runLine(run)}`),
   );
 }
 
 export function renderNext({ given, again, interrupted }: NextCommandAnswer): string {
-  if (interrupted !== undefined) return `Your command was interrupted: ${quote(interrupted, 300)}. Stop work on it.`;
+  if (interrupted !== undefined) return interruptText(interrupted);
   if (given === undefined) return 'Nothing waits for you. Next: next_command with wait_seconds, or end your turn.';
   return lines(
     again && 'You have not ended this one:',

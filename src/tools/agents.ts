@@ -2,6 +2,7 @@ import { Agent as AgentState } from '../events/agents.ts';
 import { Approval } from '../events/approvals.ts';
 import { Command } from '../events/commands.ts';
 import { Run } from '../events/runs.ts';
+import { quote } from '../quote.ts';
 import {
   AgentPage,
   ChangeAgent,
@@ -52,7 +53,7 @@ import {
   runLine,
 } from './agents-text.ts';
 import { renderOutput } from './output-text.ts';
-import { amount, lines, nextPage, quote } from './render.ts';
+import { amount, lines, nextPage } from './render.ts';
 import { toolset } from './tool.ts';
 
 const SEND = 'agents:send';

@@ -1,6 +1,7 @@
 import { Alert } from '../events/alerts.ts';
+import { named, quote } from '../quote.ts';
 import { AcknowledgeAlert, AlertPage, acknowledgeAlert, ListAlerts, listAlerts } from '../services/alerts.ts';
-import { lines, named, nextPage, quote, time } from './render.ts';
+import { lines, nextPage, time } from './render.ts';
 import { tasks } from './tasks.ts';
 import { toolset } from './tool.ts';
 

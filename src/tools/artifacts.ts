@@ -1,7 +1,8 @@
 import type * as z from 'zod';
 import { Artifact } from '../events/artifacts.ts';
+import { named, quote } from '../quote.ts';
 import { AddArtifact, ArtifactPage, addArtifact, ListArtifacts, listArtifacts } from '../services/artifacts.ts';
-import { lines, named, nextPage, quote, time } from './render.ts';
+import { lines, nextPage, time } from './render.ts';
 import { tasks } from './tasks.ts';
 import { toolset } from './tool.ts';
 

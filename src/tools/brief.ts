@@ -1,8 +1,8 @@
 import type { TaskBrief } from '../events/task-forms.ts';
+import { named, quote, shorten } from '../quote.ts';
 import type { Changes, Resumption } from '../services/checkpoints.ts';
 import { heldByOthers, ownLine } from './checkpoints.ts';
-import { shorten } from './fit.ts';
-import { counted, decisionLine, eventLine, lines, named, quote, section, taskLine, time } from './render.ts';
+import { counted, decisionLine, eventLine, lines, section, taskLine, time } from './render.ts';
 
 // The start of every session must be small.
 const BRIEF_BYTES_MAX = 2_000;

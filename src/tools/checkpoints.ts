@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import type { CheckpointBrief } from '../events/checkpoints.ts';
 import type { TaskBrief } from '../events/task-forms.ts';
+import { named, quote } from '../quote.ts';
 import type { Changes } from '../services/checkpoints.ts';
 import {
   CheckpointPage,
@@ -21,20 +22,7 @@ import {
 import { alertLine } from './alerts.ts';
 import { only } from './fit.ts';
 import { projectLine, projects } from './projects.ts';
-import {
-  amount,
-  block,
-  counted,
-  decisionLine,
-  eventLine,
-  lines,
-  named,
-  nextPage,
-  quote,
-  section,
-  taskLine,
-  time,
-} from './render.ts';
+import { amount, block, counted, decisionLine, eventLine, lines, nextPage, section, taskLine, time } from './render.ts';
 import { toolset } from './tool.ts';
 
 export const checkpoints = toolset(

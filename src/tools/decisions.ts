@@ -1,8 +1,9 @@
 import type * as z from 'zod';
 import { Decision } from '../events/decisions.ts';
+import { named } from '../quote.ts';
 import { DecisionPage, ListDecisions, listDecisions, RecordDecision, recordDecision } from '../services/decisions.ts';
 import { projects } from './projects.ts';
-import { block, decisionLine, lines, named, nextPage, time } from './render.ts';
+import { block, decisionLine, lines, nextPage, time } from './render.ts';
 import { toolset } from './tool.ts';
 
 export const decisions = toolset(

@@ -1,6 +1,6 @@
 import type * as z from 'zod';
+import { shorten } from '../quote.ts';
 import { recordOf } from '../records.ts';
-import { firstOf } from '../text.ts';
 
 // About 8,000 tokens: hosts show this much of a result without cutting it.
 const RESULT_CHARACTERS_MAX = 32_000;
@@ -13,7 +13,6 @@ const LIMITS = [
   { characters: 300, items: 20 },
   { characters: 300, items: 5 },
 ];
-const CUT = '… [cut]';
 const TEXTS_CUT = 'Long texts were cut to fit: read one item alone (get_task, get_checkpoint) for more.';
 const ITEMS_CUT = 'Only the first items fit: ask again with a smaller page_size, or narrow the filters.';
 
@@ -48,12 +47,6 @@ export function only<Schema extends z.ZodObject>({ shape }: Schema, row: z.outpu
 
 export function fitText(text: string): string {
   return text.length <= RESULT_CHARACTERS_MAX ? text : `${shorten(text, RESULT_CHARACTERS_MAX)}\n${TEXTS_CUT}`;
-}
-
-/** Shortens to so many characters, without half a surrogate pair at the end. */
-export function shorten(text: string, charactersMax: number): string {
-  if (text.length <= charactersMax) return text;
-  return firstOf(text, charactersMax - CUT.length) + CUT;
 }
 
 function cut(value: unknown, limit: { characters: number; items: number }): unknown {

@@ -1,6 +1,7 @@
+import { named, quote } from '../quote.ts';
 import { GetState, getState, State } from '../services/history.ts';
 import { projects } from './projects.ts';
-import { counted, labelsOf, lines, named, quote, unproven } from './render.ts';
+import { counted, labelsOf, lines, unproven } from './render.ts';
 import { toolset } from './tool.ts';
 
 export const history = toolset(

@@ -1,6 +1,6 @@
+import { shorten } from '../quote.ts';
 import { valueIn } from '../records.ts';
 import { cleanLine, leftOut, pathName } from '../text.ts';
-import { shorten } from './fit.ts';
 
 const FIELDS_MAX = 5;
 const FIELD_CHARACTERS_MAX = 200;

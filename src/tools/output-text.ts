@@ -1,6 +1,7 @@
+import { named } from '../quote.ts';
 import type { LeftOut } from '../services/output.ts';
 import type { Output } from '../services/shown-output.ts';
-import { block, byteSize, lines, named } from './render.ts';
+import { block, byteSize, lines } from './render.ts';
 
 /** Shows what a run printed. */
 export function renderOutput({ agent, run, attempt, attempts, ended, earlier, ...rest }: Output): string {

@@ -1,5 +1,6 @@
 import { Preset } from '../events/presets.ts';
 import { Profile } from '../events/profiles.ts';
+import { named, quote } from '../quote.ts';
 import {
   ListPresets,
   listPresets,
@@ -19,7 +20,7 @@ import {
   saveProfile,
 } from '../services/profiles.ts';
 import { agents } from './agents.ts';
-import { block, lines, named, nextPage, quote, time, times } from './render.ts';
+import { block, lines, nextPage, time, times } from './render.ts';
 import { toolset } from './tool.ts';
 
 export const presets = toolset(
@@ -95,11 +96,22 @@ export const presets = toolset(
 );
 
 function renderPreset(preset: Preset): string {
-  const { name, type, project, target_agent_types: types, by, usage_count, last_used_at, description } = preset;
+  const {
+    name,
+    type,
+    project,
+    target_agent_types: types,
+    words_of,
+    by,
+    usage_count,
+    last_used_at,
+    description,
+  } = preset;
   const about = [
     type,
     project !== undefined && `for ${project}`,
     types !== undefined && `for agents of type ${types.map(named).join(', ')}`,
+    words_of !== undefined && `in words of the agent ${named(words_of)}`,
     by !== undefined && `of ${named(by)}`,
     last_used_at !== undefined && `used ${times(usage_count)}, last ${time(last_used_at)}`,
   ].filter((part) => part !== false);

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { Project, type ProjectBrief } from '../events/projects.ts';
+import { named, quote } from '../quote.ts';
 import { recordOf } from '../records.ts';
 import {
   ArchiveProject,
@@ -17,7 +18,7 @@ import {
   unarchiveProject,
   updateProject,
 } from '../services/projects.ts';
-import { block, counted, decisionLine, lines, named, nextPage, quote, section, taskLine, time } from './render.ts';
+import { block, counted, decisionLine, lines, nextPage, section, taskLine, time } from './render.ts';
 import { toolset } from './tool.ts';
 
 export const projects = toolset(

@@ -1,30 +1,15 @@
 import type { DomainError } from '../errors.ts';
 import type { DecisionBrief } from '../events/decisions.ts';
 import type { TaskBrief } from '../events/task-forms.ts';
+import { named, quote, quoteLines, shorten } from '../quote.ts';
 import type { EventBrief } from '../services/events.ts';
 import type { Consequences } from '../services/tasks.ts';
-import { cleanName } from '../text.ts';
-import { shorten } from './fit.ts';
 
 const DETAILS_CHARACTERS_MAX = 2_000;
 
-// Agents' stored text is data: it is shown quoted and never reads as the server's own words.
-
-/** Quotes stored text on one line. */
-export function quote(text: string, charactersMax = 300): string {
-  return `"${shorten(text.replace(/\s+/g, ' '), charactersMax).replace(/["\\]/g, '\\$&')}"`;
-}
-
-/** Formats a chosen name: a plain word as it is, anything else quoted like stored text. */
-export function named(name: string): string {
-  return /^[\w.@#+/-]{1,100}$/.test(name) ? name : quote(cleanName(name, 120));
-}
-
 /** Shows stored text unchanged, each line marked. */
 export function block(label: string, text: string): string {
-  return text.includes('\n') || text.length > 300
-    ? `${label}:\n> ${text.replaceAll('\n', '\n> ')}`
-    : `${label}: ${quote(text)}`;
+  return text.includes('\n') || text.length > 300 ? `${label}:\n${quoteLines(text)}` : `${label}: ${quote(text)}`;
 }
 
 /** Joins the present lines and skips absent ones. */

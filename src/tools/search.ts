@@ -1,6 +1,7 @@
+import { named, quote } from '../quote.ts';
 import { Hits, Search, search as searchProjects } from '../services/search.ts';
 import { projects } from './projects.ts';
-import { lines, named, nextPage, quote, time } from './render.ts';
+import { lines, nextPage, time } from './render.ts';
 import { toolset } from './tool.ts';
 
 export const search = toolset(

@@ -1,7 +1,8 @@
 import { Session } from '../events/sessions.ts';
+import { quote } from '../quote.ts';
 import { ListSessions, listSessions, SaveSession, SessionPage, saveSession } from '../services/sessions.ts';
 import { projects } from './projects.ts';
-import { lines, nextPage, quote, time } from './render.ts';
+import { lines, nextPage, time } from './render.ts';
 import { toolset } from './tool.ts';
 
 export const sessions = toolset(

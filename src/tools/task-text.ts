@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { ENDED, type Task, TaskBrief } from '../events/task-forms.ts';
+import { named, quote } from '../quote.ts';
 import {
   ChangedTask,
   type Claim,
@@ -16,9 +17,7 @@ import {
   counted,
   eventLine,
   lines,
-  named,
   nextPage,
-  quote,
   section,
   taskLine,
   taskState,

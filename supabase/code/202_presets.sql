@@ -95,12 +95,24 @@ begin
     when 'preset.removed' then
       preset.removed_at := event.created_at;
   end case;
+  if event.payload ? 'content' then
+    preset.content_by := event.actor ->> 'agent';
+  end if;
+  if event.payload ? 'variables' then
+    preset.variables_by := event.actor ->> 'agent';
+  end if;
   preset.description := nullif(preset.description, '');
   preset.target_agent_types := nullif(preset.target_agent_types, '{}');
   preset.version := event.version;
   preset.updated_at := event.created_at;
   return preset;
 end
+$$;
+
+-- The agent whose words are in a command of a preset, or null: those of its content, or those that its variables have
+-- by default.
+create or replace function app.preset_author(preset public.command_presets) returns text language sql immutable as $$
+  select coalesce(preset.content_by, case when preset.variables @? '$[*].default' then preset.variables_by end)
 $$;
 
 -- The name of its owner is told of another person's only.
@@ -112,8 +124,9 @@ create or replace function app.preset_full(preset public.command_presets, slug t
 as $$
 begin
   return jsonb_strip_nulls(to_jsonb(preset) || jsonb_build_object('project', slug,
+      'words_of', app.preset_author(preset),
       'by', case when preset.user_id <> actor.user_id then coalesce(app.user_name(preset.user_id), 'user') end))
-    - '{tenant_id,project_id,user_id,version}'::text[];
+    - '{tenant_id,project_id,user_id,version,content_by,variables_by}'::text[];
 end
 $$;
 

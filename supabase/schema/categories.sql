@@ -339,8 +339,8 @@ begin
   perform app.guard_preset(v_row, event, actor);
   v_row := app.evolve_preset(v_row, event);
   insert into public.command_presets select v_row.*
-    on conflict (tenant_id, id) do update set (project_id, user_id, name, description, content, type, target_agent_types, variables, removed_at, version, created_at, updated_at)
-      = (excluded.project_id, excluded.user_id, excluded.name, excluded.description, excluded.content, excluded.type, excluded.target_agent_types, excluded.variables, excluded.removed_at, excluded.version, excluded.created_at, excluded.updated_at);
+    on conflict (tenant_id, id) do update set (project_id, user_id, name, description, content, type, target_agent_types, variables, removed_at, version, created_at, updated_at, content_by, variables_by)
+      = (excluded.project_id, excluded.user_id, excluded.name, excluded.description, excluded.content, excluded.type, excluded.target_agent_types, excluded.variables, excluded.removed_at, excluded.version, excluded.created_at, excluded.updated_at, excluded.content_by, excluded.variables_by);
   return (event, app.preset_full(v_row, v_project.slug, actor), null)::app.applied;
 end
 $function$;
@@ -640,8 +640,8 @@ AS $function$
   full join (
     select x as live, x.* from public.command_presets x
     where x.tenant_id = $1 and ($2 is null or 'preset:' || x.id = any ($2))) l on l.id = f.id
-  where (l.tenant_id, l.id, l.project_id, l.user_id, l.name, l.description, l.content, l.type, l.target_agent_types, l.variables, l.removed_at, l.version, l.created_at, l.updated_at)
-    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).name, (f.state).description, (f.state).content, (f.state).type, (f.state).target_agent_types, (f.state).variables, (f.state).removed_at, (f.state).version, (f.state).created_at, (f.state).updated_at)
+  where (l.tenant_id, l.id, l.project_id, l.user_id, l.name, l.description, l.content, l.type, l.target_agent_types, l.variables, l.removed_at, l.version, l.created_at, l.updated_at, l.content_by, l.variables_by)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).name, (f.state).description, (f.state).content, (f.state).type, (f.state).target_agent_types, (f.state).variables, (f.state).removed_at, (f.state).version, (f.state).created_at, (f.state).updated_at, (f.state).content_by, (f.state).variables_by)
 $function$;
 -- owner cairn_owner
 

@@ -367,6 +367,7 @@ AS $function$
 declare
   v_payload jsonb := event.payload;
   v_targets uuid[];
+  v_author text;
 begin
   if event.event_type <> 'command.sent' then
     return v_payload;
@@ -382,13 +383,18 @@ begin
         'Reopen it, or send the command without it.');
     end if;
   end if;
+  -- Words of an agent are no order of the person who sends them.
+  v_author := case when app.is_person(actor) then (
+    select app.preset_author(p) from public.command_presets p
+    where p.tenant_id = event.tenant_id and p.id = (v_payload ->> 'preset')::uuid) end;
   return '{"type": "natural", "mode": "turn", "priority": 50, "ttl_seconds": 86400, "repeatable": false,
       "resumes": true}'
     || v_payload || jsonb_build_object(
       'target_agents', v_targets,
       'broadcast', v_payload -> 'to' ? 'all',
-      'sent_by', app.actor_name(actor),
-      'by_person', app.is_person(actor));
+      'sent_by', case when v_author is null then app.actor_name(actor)
+        else left(format('%s, in a preset that %s sent', v_author, app.actor_name(actor)), 120) end,
+      'by_person', app.is_person(actor) and v_author is null);
 end
 $function$;
 -- owner cairn_owner

@@ -19,6 +19,8 @@ create table public.command_presets (
   version bigint not null,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  content_by text,
+  variables_by text,
   constraint command_presets_pkey PRIMARY KEY (tenant_id, id),
   constraint command_presets_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
   constraint command_presets_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
@@ -102,6 +104,12 @@ begin
     when 'preset.removed' then
       preset.removed_at := event.created_at;
   end case;
+  if event.payload ? 'content' then
+    preset.content_by := event.actor ->> 'agent';
+  end if;
+  if event.payload ? 'variables' then
+    preset.variables_by := event.actor ->> 'agent';
+  end if;
   preset.description := nullif(preset.description, '');
   preset.target_agent_types := nullif(preset.target_agent_types, '{}');
   preset.version := event.version;
@@ -205,6 +213,15 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.preset_author(preset public.command_presets)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select coalesce(preset.content_by, case when preset.variables @? '$[*].default' then preset.variables_by end)
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.preset_full(preset public.command_presets, slug text, actor app.actor)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -213,8 +230,9 @@ CREATE OR REPLACE FUNCTION app.preset_full(preset public.command_presets, slug t
 AS $function$
 begin
   return jsonb_strip_nulls(to_jsonb(preset) || jsonb_build_object('project', slug,
+      'words_of', app.preset_author(preset),
       'by', case when preset.user_id <> actor.user_id then coalesce(app.user_name(preset.user_id), 'user') end))
-    - '{tenant_id,project_id,user_id,version}'::text[];
+    - '{tenant_id,project_id,user_id,version,content_by,variables_by}'::text[];
 end
 $function$;
 -- owner cairn_owner

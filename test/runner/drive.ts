@@ -2,9 +2,10 @@ import { fileURLToPath } from 'node:url';
 import { inject, vi } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import type { Driver } from '../../src/runner/driver.ts';
+import type { Notice } from '../../src/runner/notice.ts';
 import type { OpenPlace } from '../../src/runner/place.ts';
 import { databasePort, type RunnerPort } from '../../src/runner/port.ts';
-import { type Notice, Runner } from '../../src/runner/runner.ts';
+import { Runner } from '../../src/runner/runner.ts';
 import { call } from '../support/calls.ts';
 
 export const GRACE_MS = 300;

@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi';
 import { isLoopback, type OidcProvider } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
+import { firstOf } from '../../text.ts';
 import type { Identity } from '../store.ts';
 
 /** Values that only the browser that started the login can know when it returns. */
@@ -111,8 +112,8 @@ function identityOf({ iss, sub, name, email, email_verified }: oauth.IDToken): I
   return {
     issuer: iss,
     subject: sub,
-    ...(isText(name) ? { name: name.slice(0, 200) } : {}),
-    ...(isText(email) ? { email: email.slice(0, 320), email_verified: email_verified === true } : {}),
+    ...(isText(name) ? { name: firstOf(name, 200) } : {}),
+    ...(isText(email) ? { email: firstOf(email, 320), email_verified: email_verified === true } : {}),
   };
 }
 

@@ -2,6 +2,7 @@ import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { Scope } from '../../context.ts';
 import { isId } from '../../events/ids.ts';
 import type { Log } from '../../log.ts';
+import { firstOf } from '../../text.ts';
 import type { Access, Principal } from '../access.ts';
 import { isAdmitted, type SignUp } from '../login/identity.ts';
 import { askableScopes } from '../scopes.ts';
@@ -110,9 +111,9 @@ function identityOf({ iss = '', sub = '', name, email, email_verified }: JWTPayl
   return {
     issuer: iss,
     subject: sub,
-    ...(typeof name === 'string' && name !== '' ? { name: name.slice(0, 200) } : {}),
+    ...(typeof name === 'string' && name !== '' ? { name: firstOf(name, 200) } : {}),
     ...(typeof email === 'string' && email !== ''
-      ? { email: email.slice(0, 320), email_verified: email_verified === true }
+      ? { email: firstOf(email, 320), email_verified: email_verified === true }
       : {}),
   };
 }

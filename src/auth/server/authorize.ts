@@ -1,3 +1,4 @@
+import { firstOf } from '../../text.ts';
 import type { Client } from '../answers.ts';
 import { takeTurn } from '../rate-limit.ts';
 import { requestedScopes } from '../scopes.ts';
@@ -96,7 +97,7 @@ async function trusted(
     const asked = parameters(new URLSearchParams([...given].filter(([name]) => name !== 'resource')));
     const { redirect_uri } = asked;
     if (redirect_uri === undefined || !matchesRedirect(client.redirect_uris, redirect_uri)) {
-      const data = { redirect_uri: redirect_uri?.slice(0, 500) };
+      const data = { redirect_uri: redirect_uri && firstOf(redirect_uri, 500) };
       await store.recordEvent({ type: 'authorization.refused', client_id: client.client_id, data }, from);
       return problem(
         'This answer would go astray',

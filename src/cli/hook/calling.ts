@@ -3,6 +3,7 @@ import type { Context } from '../../context.ts';
 import { openLocal } from '../../local.ts';
 import { createLog } from '../../log.ts';
 import { callByHook } from '../../runner/calling.ts';
+import { firstOf } from '../../text.ts';
 import { agentOf, type Hooked } from './agent.ts';
 import { DIALECTS } from './dialects.ts';
 import type { HookInput } from './input.ts';
@@ -29,14 +30,14 @@ type Asked = Parameters<typeof callByHook>[2];
 /** A sign of life of the session's agent, and its question for a command. */
 export function callAs(ctx: Context, hooked: Hooked, asked: Asked) {
   const { type } = DIALECTS[hooked.client];
-  const host_machine = hostname().slice(0, 200);
+  const host_machine = firstOf(hostname(), 200);
   return callByHook(ctx, { name: agentOf(hooked), type, host_machine, wakes: hooked.client === 'claude-code' }, asked);
 }
 
 /** How a turn has ended, as its client tells: with the agent's last words where it tells them. */
 export function turnOf({ last_words, status }: HookInput): object {
   const result =
-    last_words === undefined || last_words === '' ? {} : { result: last_words.slice(0, RESULT_CHARACTERS_MAX) };
+    last_words === undefined || last_words === '' ? {} : { result: firstOf(last_words, RESULT_CHARACTERS_MAX) };
   if (status === 'aborted') return { status: 'cancelled', end_reason: 'interrupted', ...result };
   if (status === 'error') return { status: 'failed', end_reason: 'error', ...result };
   return { status: 'completed', end_reason: 'completed', ...result };

@@ -90,7 +90,8 @@ async function atBorder(ctx: Context, answering: Answering): Promise<void> {
   const [{ callAs, pathOf }, { noteDelivered, textFor }] = await loadCalling();
   answering.allow(ANSWER_MS_MAX);
   const given = await callAs(ctx, answering, { takes: 'joining' });
-  if ('interrupt' in given) return say({ end: given.interrupt });
+  if ('interrupt' in given)
+    return say({ end: (await import('../../services/order.ts')).interruptText(given.interrupt) });
   if ('nothing' in given) return;
   say({ context: textFor(given) });
   await noteDelivered(ctx, given, pathOf(answering));

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import * as z from 'zod';
-import { shorten } from '../../tools/fit.ts';
+import { shorten } from '../../quote.ts';
 
 const INPUT_BYTES_MAX = 1_048_576;
 const TAIL_BYTES = 65_536;

@@ -118,8 +118,14 @@ function presetTable(presets: readonly Preset[]): string[] {
 }
 
 function presetLines(preset: Preset): string[] {
-  const { name, type, target_agent_types: types, by, description, content, variables, usage_count } = preset;
-  const about = [type, types && `for ${types.join(', ')}`, by && `of ${by}`, usage_count > 0 && `used ${usage_count}`];
+  const { name, type, target_agent_types: types, by, words_of, description, content, variables, usage_count } = preset;
+  const about = [
+    type,
+    types && `for ${types.join(', ')}`,
+    by && `of ${by}`,
+    words_of && `in words of the agent ${words_of}`,
+    usage_count > 0 && `used ${usage_count}`,
+  ];
   return [
     `${styled('bold', name)}  ${about.filter(Boolean).join(', ')}`,
     ...(description === undefined ? [] : [description]),

@@ -55,7 +55,9 @@ export async function runImport(config: Config, file: string, options: JsonOptio
     const names: { new: string[]; changed: string[]; unchanged: string[] } = { new: [], changed: [], unchanged: [] };
     for (const given of presets) {
       const before = known.get(keyOf(given.name));
-      if (before !== undefined && isSame(given, before)) {
+      // Whoever imports the words of an agent makes them their own.
+      const isOwn = before?.words_of === undefined || ctx.actor.agent !== undefined;
+      if (before !== undefined && isOwn && isSame(given, before)) {
         names.unchanged.push(given.name);
         continue;
       }

@@ -1,4 +1,4 @@
-import type { Notice } from '../../runner/runner.ts';
+import type { Notice } from '../../runner/notice.ts';
 import { cleanLine } from '../../text.ts';
 import { styled } from '../terminal/output.ts';
 

@@ -8,10 +8,11 @@ import { driverOf } from '../../runner/drivers/catalog.ts';
 import type { HolderLink } from '../../runner/holder/link.ts';
 import { startHolder } from '../../runner/holder/start-holder.ts';
 import { endLeftovers, takeOver } from '../../runner/leftovers.ts';
-import { GRACE_MS, type Notice, Runner } from '../../runner/runner.ts';
+import type { Notice } from '../../runner/notice.ts';
+import { GRACE_MS, Runner } from '../../runner/runner.ts';
 import { countRunners, runnersFolder, StateFile } from '../../runner/state-file.ts';
 import { heedNoStopSignal, onStopSignal } from '../../stop-signals.ts';
-import { clean, cleanLine } from '../../text.ts';
+import { clean, cleanLine, firstOf } from '../../text.ts';
 import { type JsonOption, printLine } from '../terminal/output.ts';
 import { noticeLine } from './notice-line.ts';
 import { agentEnvironment, type OpenedPort, openPort, type PortOptions } from './open-port.ts';
@@ -122,7 +123,7 @@ async function runnerOf(parts: Parts): Promise<Runner> {
     ...work,
     port: opened.portOf(name),
     agent: {
-      ...{ name, type, driver, host_machine: hostname().slice(0, 200) },
+      ...{ name, type, driver, host_machine: firstOf(hostname(), 200) },
       ...(config.project !== undefined && { project: config.project }),
       config: { accepts: options.accept, ...(options.account !== undefined && { account: options.account }) },
     },
@@ -153,7 +154,7 @@ function tell(notice: Notice, { json }: JsonOption, about: Parameters<typeof not
 function typeOf([program = '']: string[], options: AgentRunOptions): string {
   const kind = basename(program).replace(/\.(exe|cmd|sh|js|mjs|py)$/i, '') || 'agent';
   const type = cleanLine(options.type ?? kind).toLowerCase();
-  return type.slice(0, 40) || 'agent';
+  return firstOf(type, 40) || 'agent';
 }
 
 async function untilEnd(runner: Runner, link: HolderLink): Promise<void> {

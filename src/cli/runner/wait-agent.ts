@@ -2,7 +2,9 @@ import { hostname } from 'node:os';
 import { type Config, thisHost } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
 import { waitForCommand } from '../../runner/calling.ts';
+import { interruptText } from '../../services/order.ts';
 import { onStopSignal } from '../../stop-signals.ts';
+import { firstOf } from '../../text.ts';
 import { shellAgent } from '../agents/shell-agent.ts';
 import { inLocalContext } from '../local-context.ts';
 import { type JsonOption, printLine } from '../terminal/output.ts';
@@ -23,12 +25,12 @@ export async function waitAsAgent(config: Config, { seconds, json }: AgentWaitOp
   try {
     await inLocalContext(config, async (person) => {
       const ctx = { ...person, actor: { ...person.actor, agent: shell.name, client: shell.client } };
-      const answer = await waitForCommand(ctx, hostname().slice(0, 200), leaving.signal);
+      const answer = await waitForCommand(ctx, firstOf(hostname(), 200), leaving.signal);
       if (answer === undefined) {
         process.exitCode = 1;
         return;
       }
-      if ('interrupt' in answer) return printLine(`Stop work on your command: ${answer.interrupt}`);
+      if ('interrupt' in answer) return printLine(interruptText(answer.interrupt));
       const { run, lock_token, command, text } = answer;
       if (json) return printLine(JSON.stringify({ run, lock_token, command }, null, 2));
       printLine(`${text}\nRun ${run.id}, lock_token ${lock_token}: update_command ends it.`);

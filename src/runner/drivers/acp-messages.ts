@@ -6,7 +6,7 @@ import {
   type ToolCallContent,
 } from '@agentclientprotocol/sdk';
 import * as z from 'zod';
-import { oneLine } from '../../text.ts';
+import { firstOf, oneLine } from '../../text.ts';
 import type { Answer, Ended, Limited, Question } from '../driver.ts';
 
 const Count = z.int().min(0);
@@ -56,7 +56,7 @@ export function questionOf({ toolCall, options }: RequestPermissionRequest): Que
     detail: {
       ...(kind && { tool: kind }),
       ...(rawInput !== undefined && { input: rawInput }),
-      ...(about !== '' && { text: about.slice(0, 4_000) }),
+      ...(about !== '' && { text: firstOf(about, 4_000) }),
       ...(locations?.length && { files: locations.map(({ path }) => path) }),
     },
     options: options.map(({ name }) => name),

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { firstOf } from '../../text.ts';
 import { BackgroundLine } from './claude-background.ts';
 
 const Count = z.int().min(0).catch(0);
@@ -69,7 +70,7 @@ export type Asked = z.infer<typeof Asked>;
 /** What a person sees of a message. */
 export function shown(block: z.infer<typeof Block>): string {
   if ('text' in block) return `${block.text}\n`;
-  if ('name' in block) return `> ${block.name} ${JSON.stringify(block.input).slice(0, 500)}\n`;
+  if ('name' in block) return `> ${block.name} ${firstOf(JSON.stringify(block.input ?? {}), 500)}\n`;
   return '';
 }
 

@@ -1,8 +1,10 @@
 import { newId } from '../../events/ids.ts';
+import { firstOf } from '../../text.ts';
 import type { Driver, Ended, Limited, Mode, Turn, Watcher } from '../driver.ts';
 import { KeptProcess } from '../kept-process.ts';
-import { eachLine, jsonOf } from '../lines.ts';
+import { jsonOf } from '../lines.ts';
 import type { Program } from '../process-group.ts';
+import { isoTimeOf } from '../provider-wait.ts';
 import { type Member, SharedTurn } from '../shared-turn.ts';
 import { Background, nameOf } from './claude-background.ts';
 import { type Asked, Line, type Result, type Said, shown, tokensOf, tokensOfAll } from './claude-lines.ts';
@@ -105,11 +107,11 @@ class ClaudeSession {
     const resumed = this.#session === undefined ? [] : ['--resume', this.#session];
     const args = [...program.args, ...missing, ...resumed];
     this.#usedAll = { in: 0, out: 0 };
-    const { child } = this.#process.start({ ...program, args, env: { ...program.env, ...env } }, () => {
+    this.#process.start({ ...program, args, env: { ...program.env, ...env } }, () => {
       this.#background.clear();
       this.#release();
     });
-    eachLine(child.stdout, (text) => {
+    this.#process.eachLine((text) => {
       const { data } = Line.safeParse(jsonOf(text));
       if (data !== undefined) this.#take(data);
     });
@@ -138,7 +140,7 @@ class ClaudeSession {
         break;
       }
       case 'control_request':
-        void this.#ask(line.request_id, line.request);
+        void this.#ask(line.request_id, line.request).catch((error: unknown) => this.#process.fail(error));
         break;
       case 'control_cancel_request':
         this.#asked.get(line.request_id)?.abort();
@@ -214,7 +216,7 @@ class ClaudeSession {
     const limited = limitedBy(line, this.#resetsAt);
     if (limited !== undefined) this.#turn.end(limited);
     else if (is_error || subtype !== 'success') {
-      const error = `${subtype}: ${result}`.slice(0, 2_000);
+      const error = firstOf(`${subtype}: ${result}`, 2_000);
       this.#turn.end({ status: 'failed', end_reason: 'error', error });
     } else {
       const end: Ended = { status: 'completed', end_reason: 'completed', result };
@@ -240,8 +242,8 @@ function limitedBy({ is_error, api_error_status, result = '' }: Result, resetsAt
   const said = /usage limit reached(?:\|(\d{9,11}))?/i.exec(result);
   if (is_error !== true || (api_error_status !== 429 && said === null)) return undefined;
   const at = said?.[1] === undefined ? resetsAt : Number(said[1]);
-  const until = at === undefined ? {} : { until: new Date(at * 1_000).toISOString() };
-  return { status: 'limited', reason: result.replace(/\|\d{9,11}/, '').slice(0, 2_000), ...until };
+  const until = at === undefined ? undefined : isoTimeOf(at * 1_000);
+  return { status: 'limited', reason: firstOf(result.replace(/\|\d{9,11}/, ''), 2_000), ...(until && { until }) };
 }
 
 function sum(numbers: readonly number[]): number {

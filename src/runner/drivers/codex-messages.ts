@@ -1,5 +1,7 @@
 import * as z from 'zod';
+import { firstOf } from '../../text.ts';
 import type { Limited } from '../driver.ts';
+import { isoTimeOf } from '../provider-wait.ts';
 
 const Text = z.string();
 const Item = z.object({
@@ -17,7 +19,7 @@ const Item = z.object({
 const Failure = z.object({ message: Text, codexErrorInfo: z.unknown() });
 const Turn = z.object({ id: Text, status: Text, error: Failure.nullish() });
 const Delta = z.object({ threadId: Text, itemId: Text, delta: Text });
-const Tokens = z.object({ inputTokens: z.int(), outputTokens: z.int() });
+const Tokens = z.object({ inputTokens: z.int().min(0), outputTokens: z.int().min(0) });
 const Window = z.object({ usedPercent: z.number(), resetsAt: z.number().nullish() }).nullish();
 
 const told = <Method extends string, Params extends z.ZodType>(method: Method, params: Params) =>
@@ -57,7 +59,7 @@ export function nameOf({ id, agentNickname, agentRole }: z.infer<typeof Subagent
 export function shown({ type, command, changes = [], server, tool, arguments: input }: Item): string {
   if (type === 'commandExecution') return `> ${command}\n`;
   if (type === 'fileChange') return `> edits ${changes.map(({ path }) => path).join(' ')}\n`;
-  if (type === 'mcpToolCall') return `> ${server}.${tool} ${JSON.stringify(input).slice(0, 500)}\n`;
+  if (type === 'mcpToolCall') return `> ${server}.${tool} ${firstOf(JSON.stringify(input ?? {}), 500)}\n`;
   return '';
 }
 
@@ -70,7 +72,8 @@ export function limitedBy({ error }: Turn, limits: Limits | undefined): Limited 
   const full = [limits?.primary, limits?.secondary].filter((window) => (window?.usedPercent ?? 0) >= 100);
   const resets = full.flatMap((window) => (window?.resetsAt ?? 0) * 1_000);
   const at = Math.max(0, ...resets) || saidTime(error.message);
-  return { status: 'limited', reason: error.message, ...(at && { until: new Date(at).toISOString() }) };
+  const until = at === undefined ? undefined : isoTimeOf(at);
+  return { status: 'limited', reason: error.message, ...(until && { until }) };
 }
 
 /**
@@ -78,7 +81,8 @@ export function limitedBy({ error }: Turn, limits: Limits | undefined): Limited 
  * minute in which more is allowed: at its end, for sure.
  */
 function saidTime(text: string): number | undefined {
-  const said = /try again at ([^.]+)/i.exec(text)?.[1]?.replace(/(\d)(st|nd|rd|th)\b/, '$1') ?? '';
+  const said = /try again at ([^.]+)/i.exec(text)?.[1]?.replace(/(\d)(st|nd|rd|th)\b/, '$1');
+  if (said === undefined) return undefined;
   const at = [said, `${new Date().toDateString()} ${said}`].map((words) => Date.parse(words)).find((time) => time > 0);
   return at && at + MINUTE_MS;
 }

@@ -1,7 +1,6 @@
 import type { Driver, Mode, Turn, Watcher } from '../driver.ts';
 import { JsonRpcPeer } from '../json-rpc.ts';
 import { KeptProcess } from '../kept-process.ts';
-import { eachLine } from '../lines.ts';
 import type { Program } from '../process-group.ts';
 import { INTERRUPTED, type Member, SharedTurn } from '../shared-turn.ts';
 import {
@@ -95,7 +94,7 @@ class CodexSession {
   }
 
   #start(env: Record<string, string>): JsonRpcPeer {
-    const { child } = this.#process.start({ ...this.#program, env: { ...this.#program.env, ...env } }, () => {
+    this.#process.start({ ...this.#program, env: { ...this.#program.env, ...env } }, () => {
       peer.close();
       this.#peer = undefined;
       this.#current = undefined;
@@ -110,8 +109,10 @@ class CodexSession {
       },
     });
     this.#peer = peer;
-    eachLine(child.stdout, (line) => peer.read(line));
+    this.#process.eachLine((line) => peer.read(line));
     this.#opened = this.#open(peer);
+    // Whoever waits for it is told, and may begin to wait later.
+    this.#opened.catch(() => {});
     return peer;
   }
 

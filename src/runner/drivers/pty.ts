@@ -2,8 +2,9 @@ import type { IPty } from '@lydell/node-pty';
 import { DomainError } from '../../errors.ts';
 import { clean, oneLine } from '../../text.ts';
 import type { Driver, Ended, Turn, Watcher } from '../driver.ts';
-import { endGroup, isGroupAlive, type Program } from '../process-group.ts';
+import { endGroup, isGroupAlive, type Program, type Signalled } from '../process-group.ts';
 import { type Member, SharedTurn } from '../shared-turn.ts';
+import { endStrays, newMark } from '../strays.ts';
 
 type Options = {
   program: Program;
@@ -55,6 +56,7 @@ class Terminal {
   readonly #terminals: Terminals;
   readonly #turn = new SharedTurn();
   #pty: IPty | undefined;
+  #marked = newMark();
   #printedAt = 0;
   #takesPastes = false;
   /** A text has been typed: what the screen shows now is a sign of work on it. */
@@ -93,11 +95,12 @@ class Terminal {
 
   #start(env: Record<string, string>): IPty {
     const { command, args, cwd, env: own, gate } = this.#options.program;
+    this.#marked = newMark();
     const pty = this.#terminals.spawn(command, [...args], {
       ...SIZE,
       cwd,
       name: 'xterm-256color',
-      env: { ...own, ...env },
+      env: { ...own, ...env, ...this.#marked.env },
     });
     this.#pty = pty;
     gate?.add(pty);
@@ -154,11 +157,11 @@ class Terminal {
 
   async #stop(pty: IPty): Promise<void> {
     this.#isEnding = true;
-    await endGroup(pty.pid, {
-      graceMs: this.#options.graceMs,
-      isAlive: () => isGroupAlive(pty.pid),
-      signalled: (how) => this.#turn.signalled(how),
-    });
+    const { graceMs } = this.#options;
+    const { mark } = this.#marked;
+    const signalled = (how: Signalled) => this.#turn.signalled(how);
+    await endGroup(pty.pid, { graceMs, isAlive: () => isGroupAlive(pty.pid), signalled });
+    await endStrays(mark, { graceMs });
   }
 
   async #end(pty: IPty, { exitCode, signal = 0 }: { exitCode: number; signal?: number | undefined }): Promise<void> {

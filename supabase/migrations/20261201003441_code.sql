@@ -7848,12 +7848,24 @@ begin
     when 'preset.removed' then
       preset.removed_at := event.created_at;
   end case;
+  if event.payload ? 'content' then
+    preset.content_by := event.actor ->> 'agent';
+  end if;
+  if event.payload ? 'variables' then
+    preset.variables_by := event.actor ->> 'agent';
+  end if;
   preset.description := nullif(preset.description, '');
   preset.target_agent_types := nullif(preset.target_agent_types, '{}');
   preset.version := event.version;
   preset.updated_at := event.created_at;
   return preset;
 end
+$$;
+
+-- The agent whose words are in a command of a preset, or null: those of its content, or those that its variables have
+-- by default.
+create or replace function app.preset_author(preset public.command_presets) returns text language sql immutable as $$
+  select coalesce(preset.content_by, case when preset.variables @? '$[*].default' then preset.variables_by end)
 $$;
 
 -- The name of its owner is told of another person's only.
@@ -7865,8 +7877,9 @@ create or replace function app.preset_full(preset public.command_presets, slug t
 as $$
 begin
   return jsonb_strip_nulls(to_jsonb(preset) || jsonb_build_object('project', slug,
+      'words_of', app.preset_author(preset),
       'by', case when preset.user_id <> actor.user_id then coalesce(app.user_name(preset.user_id), 'user') end))
-    - '{tenant_id,project_id,user_id,version}'::text[];
+    - '{tenant_id,project_id,user_id,version,content_by,variables_by}'::text[];
 end
 $$;
 
@@ -8444,6 +8457,7 @@ as $$
 declare
   v_payload jsonb := event.payload;
   v_targets uuid[];
+  v_author text;
 begin
   if event.event_type <> 'command.sent' then
     return v_payload;
@@ -8459,13 +8473,18 @@ begin
         'Reopen it, or send the command without it.');
     end if;
   end if;
+  -- Words of an agent are no order of the person who sends them.
+  v_author := case when app.is_person(actor) then (
+    select app.preset_author(p) from public.command_presets p
+    where p.tenant_id = event.tenant_id and p.id = (v_payload ->> 'preset')::uuid) end;
   return '{"type": "natural", "mode": "turn", "priority": 50, "ttl_seconds": 86400, "repeatable": false,
       "resumes": true}'
     || v_payload || jsonb_build_object(
       'target_agents', v_targets,
       'broadcast', v_payload -> 'to' ? 'all',
-      'sent_by', app.actor_name(actor),
-      'by_person', app.is_person(actor));
+      'sent_by', case when v_author is null then app.actor_name(actor)
+        else left(format('%s, in a preset that %s sent', v_author, app.actor_name(actor)), 120) end,
+      'by_person', app.is_person(actor) and v_author is null);
 end
 $$;
 
@@ -16930,6 +16949,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
-  ('code', '1d843555e3a98c0a07bf9dc219c966a4deb2a695d32e26b2be65bba529988b7a', '0.1.0')
+  ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
+  ('code', '1dcfb20078b7e2e29a9588a21ac64a844f98d7ba781cc54921ff1e18c36123a9', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
