@@ -15612,6 +15612,7 @@ begin
     perform app.fail('invalid_input', 'A token with the scope agents:run names the agent that it drives.',
       jsonb_build_object('field', 'agent'), 'Name the agent and the scope agents:run, or neither.');
   end if;
+  perform app.check_agent_name(v_agent);
   if v_expires not between v_now and v_now + interval '366 days' then
     perform app.fail('invalid_input', 'expires is too late: a personal access token lives at most 366 days.',
       jsonb_build_object('field', 'expires'), 'Choose fewer days.');
@@ -16949,6 +16950,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003300', '6306da749ac0423ad133534a3b333976a0c78ac714f7734b5d3470b1b0eb4237', '0.1.0'),
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
-  ('code', '191365af81218f949af156fc3fab776def44efd6d7824a974f5e4aa50b9b056d', '0.1.0')
+  ('code', '8a2969d5d97a16466618de0c5c01b851f897302b977ca2c4fca45ac6c0f6f64e', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
