@@ -14,7 +14,7 @@ export const AGENTS = Object.freeze([
     { within: 'app.check_takes_back', find: 'A person lets agents go on', name: 'are stopped by every member' },
     { within: 'app.guard_run', find: 'A run that ends as %s is %s', name: 'in the state that belongs to its reason' },
     { within: 'app.guard_agent', find: 'The agent %s is retired.', name: 'that is retired does nothing more' },
-    { within: 'app.guard_agent', find: 'An agent cannot be called %s.', name: 'keeps others from it' },
+    { within: 'app.check_agent_name', find: 'An agent cannot be called %s.', name: 'keeps others from it' },
     { within: 'app.guard_agent', find: 'There is another agent %s', name: 'keeps others from it' },
     { within: 'app.find_targets', find: '%s works for one project alone.', name: 'only for this project' },
     { within: 'app.check_limits', find: 'The limit %s is not valid.', name: 'is refused without text, with bad' },

@@ -36,6 +36,11 @@ create or replace function app.quoted_name(name text) returns text language sql 
   return case when name ~ '^[A-Za-z0-9_.@#+/-]{1,100}$' then name
     else to_json(coalesce(app.clean_name(name, 120), ''))::text end;
 
+-- Writes a word of a command line, so that a shell takes it as one and interprets nothing in it.
+create or replace function app.shell_word(word text) returns text language sql immutable
+  return case when word ~ '^[A-Za-z0-9_@%+:,./-]+$' then word
+    else concat('''', replace(word, '''', '''\'''''), '''') end;
+
 -- Cleans a column of each written row. Arguments: the column, its size, and the replacement if nobody can see the name.
 create or replace function app.clean_column()
   returns trigger

@@ -75,6 +75,22 @@ begin
 end
 $$;
 
+-- Refuses what no agent may be called: `--to` means something else by it, or a command line takes it for an option.
+create or replace function app.check_agent_name(name text)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if app.as_uuid(name) is not null or lower(name) in ('all', 'system') or name ~ ':|^-' then
+    perform app.fail('invalid_input', format('An agent cannot be called %s.', name),
+      jsonb_build_object('field', 'name'),
+      'Choose a name such as claude-1: not all or system, no UUID, without a colon and no dash before it.');
+  end if;
+end
+$$;
+
 create or replace function app.guard_agent(agent public.agents, event public.events, actor app.actor)
   returns void
   language plpgsql
@@ -93,10 +109,8 @@ begin
   if event.event_type = 'agent.resumed' then
     perform app.check_takes_back(actor);
   end if;
-  if app.as_uuid(v_name) is not null or lower(v_name) in ('all', 'system') or v_name ~ ':' then
-    perform app.fail('invalid_input', format('An agent cannot be called %s.', v_name),
-      jsonb_build_object('field', 'name'), 'Choose a name such as claude-1.');
-  elsif exists (
+  perform app.check_agent_name(v_name);
+  if exists (
       select from public.agents a
       where a.tenant_id = event.tenant_id and a.retired_at is null and lower(a.name) = lower(v_name)
         and a.id is distinct from agent.id) then

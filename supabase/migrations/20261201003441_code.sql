@@ -210,6 +210,11 @@ create or replace function app.quoted_name(name text) returns text language sql 
   return case when name ~ '^[A-Za-z0-9_.@#+/-]{1,100}$' then name
     else to_json(coalesce(app.clean_name(name, 120), ''))::text end;
 
+-- Writes a word of a command line, so that a shell takes it as one and interprets nothing in it.
+create or replace function app.shell_word(word text) returns text language sql immutable
+  return case when word ~ '^[A-Za-z0-9_@%+:,./-]+$' then word
+    else concat('''', replace(word, '''', '''\'''''), '''') end;
+
 -- Cleans a column of each written row. Arguments: the column, its size, and the replacement if nobody can see the name.
 create or replace function app.clean_column()
   returns trigger
@@ -8095,6 +8100,22 @@ begin
 end
 $$;
 
+-- Refuses what no agent may be called: `--to` means something else by it, or a command line takes it for an option.
+create or replace function app.check_agent_name(name text)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if app.as_uuid(name) is not null or lower(name) in ('all', 'system') or name ~ ':|^-' then
+    perform app.fail('invalid_input', format('An agent cannot be called %s.', name),
+      jsonb_build_object('field', 'name'),
+      'Choose a name such as claude-1: not all or system, no UUID, without a colon and no dash before it.');
+  end if;
+end
+$$;
+
 create or replace function app.guard_agent(agent public.agents, event public.events, actor app.actor)
   returns void
   language plpgsql
@@ -8113,10 +8134,8 @@ begin
   if event.event_type = 'agent.resumed' then
     perform app.check_takes_back(actor);
   end if;
-  if app.as_uuid(v_name) is not null or lower(v_name) in ('all', 'system') or v_name ~ ':' then
-    perform app.fail('invalid_input', format('An agent cannot be called %s.', v_name),
-      jsonb_build_object('field', 'name'), 'Choose a name such as claude-1.');
-  elsif exists (
+  perform app.check_agent_name(v_name);
+  if exists (
       select from public.agents a
       where a.tenant_id = event.tenant_id and a.retired_at is null and lower(a.name) = lower(v_name)
         and a.id is distinct from agent.id) then
@@ -9314,7 +9333,7 @@ begin
   if lower(agent) is distinct from lower(actor.drives) and actor.drives is not null then
     perform app.fail('forbidden', format('This token drives the agent %s alone.', actor.drives), null,
       format('Start the runner with --name %s, or make another token: cairn auth pat create --agent NAME.',
-        actor.drives));
+        app.shell_word(actor.drives)));
   end if;
 end
 $$;
@@ -15612,6 +15631,7 @@ begin
     perform app.fail('invalid_input', 'A token with the scope agents:run names the agent that it drives.',
       jsonb_build_object('field', 'agent'), 'Name the agent and the scope agents:run, or neither.');
   end if;
+  perform app.check_agent_name(v_agent);
   if v_expires not between v_now and v_now + interval '366 days' then
     perform app.fail('invalid_input', 'expires is too late: a personal access token lives at most 366 days.',
       jsonb_build_object('field', 'expires'), 'Choose fewer days.');
@@ -16950,6 +16970,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
   ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
-  ('code', '1dcfb20078b7e2e29a9588a21ac64a844f98d7ba781cc54921ff1e18c36123a9', '0.1.0')
+  ('code', 'cc504103c9d53cb0e5742cfb6c518bce714414a642205467b9a97ff5ea5ad414', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -469,6 +469,7 @@ begin
     perform app.fail('invalid_input', 'A token with the scope agents:run names the agent that it drives.',
       jsonb_build_object('field', 'agent'), 'Name the agent and the scope agents:run, or neither.');
   end if;
+  perform app.check_agent_name(v_agent);
   if v_expires not between v_now and v_now + interval '366 days' then
     perform app.fail('invalid_input', 'expires is too late: a personal access token lives at most 366 days.',
       jsonb_build_object('field', 'expires'), 'Choose fewer days.');

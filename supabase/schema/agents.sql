@@ -261,6 +261,22 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.check_agent_name(name text)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if app.as_uuid(name) is not null or lower(name) in ('all', 'system') or name ~ ':|^-' then
+    perform app.fail('invalid_input', format('An agent cannot be called %s.', name),
+      jsonb_build_object('field', 'name'),
+      'Choose a name such as claude-1: not all or system, no UUID, without a colon and no dash before it.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.check_form(field text, is_valid boolean, allowed text)
  RETURNS void
  LANGUAGE plpgsql
@@ -403,10 +419,8 @@ begin
   if event.event_type = 'agent.resumed' then
     perform app.check_takes_back(actor);
   end if;
-  if app.as_uuid(v_name) is not null or lower(v_name) in ('all', 'system') or v_name ~ ':' then
-    perform app.fail('invalid_input', format('An agent cannot be called %s.', v_name),
-      jsonb_build_object('field', 'name'), 'Choose a name such as claude-1.');
-  elsif exists (
+  perform app.check_agent_name(v_name);
+  if exists (
       select from public.agents a
       where a.tenant_id = event.tenant_id and a.retired_at is null and lower(a.name) = lower(v_name)
         and a.id is distinct from agent.id) then

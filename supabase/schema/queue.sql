@@ -60,7 +60,7 @@ begin
   if lower(agent) is distinct from lower(actor.drives) and actor.drives is not null then
     perform app.fail('forbidden', format('This token drives the agent %s alone.', actor.drives), null,
       format('Start the runner with --name %s, or make another token: cairn auth pat create --agent NAME.',
-        actor.drives));
+        app.shell_word(actor.drives)));
   end if;
 end
 $function$;

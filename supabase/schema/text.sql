@@ -142,6 +142,13 @@ CREATE OR REPLACE FUNCTION app.quoted_name(name text)
 RETURN CASE WHEN (name ~ '^[A-Za-z0-9_.@#+/-]{1,100}$'::text) THEN name ELSE (to_json(COALESCE(app.clean_name(name, 120), ''::text)))::text END;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.shell_word(word text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE WHEN (word ~ '^[A-Za-z0-9_@%+:,./-]+$'::text) THEN word ELSE concat('''', replace(word, ''''::text, '''\'''''::text), '''') END;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.split_names(content text)
  RETURNS text
  LANGUAGE sql

@@ -7,7 +7,7 @@ import { CLI } from '../../bench/rpc.ts';
 import type { Approval } from '../../src/events/approvals.ts';
 import type { Command } from '../../src/events/commands.ts';
 import type { RunBrief } from '../../src/events/runs.ts';
-import type { Notice } from '../../src/runner/runner.ts';
+import type { Notice } from '../../src/runner/notice.ts';
 import type { Agent } from './agent.ts';
 import { type Play, startModel } from './model.ts';
 import type { Place } from './place.ts';

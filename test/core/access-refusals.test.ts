@@ -8,6 +8,7 @@ import { test } from '../support/world.ts';
 
 const RESOURCE = 'https://cairn.test/mcp';
 const pat = { name: 'ci', scope: 'tasks:read', days: 30, resource: RESOURCE };
+const driving = { ...pat, scope: 'agents:run' };
 const invitation = () => ({ id: newId(), invitation_hash: hashSecret(newId()), role: 'member', ttl_seconds: 600 });
 const client = { client_id: 'app', client_name: 'An app', redirect_uris: [], token_endpoint_auth_method: 'none' };
 
@@ -86,6 +87,14 @@ describe('who looks after a workspace', () => {
       'A token with the scope agents:run names the agent that it drives.',
       ['create_pat', () => ({ pat: { ...pat, agent: 'heron', id: newId(), token_hash: 'x', ttl_seconds: 60 } })],
     ],
+    ...['all', 'System', 'x:y', '-rf', '01a21bb0-f3ad-78ea-8c32-000000000000'].map(
+      (agent): [string, string, string, Call] => [
+        `to have a token that drives an agent ${agent}`,
+        'invalid_input',
+        `An agent cannot be called ${agent}.`,
+        ['create_pat', () => ({ pat: { ...driving, agent, id: newId(), token_hash: 'x', ttl_seconds: 60 } })],
+      ],
+    ),
     [
       'to add a static client by registering it',
       'invalid_input',

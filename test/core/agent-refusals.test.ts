@@ -45,6 +45,11 @@ describe('an agent', () => {
     });
     await expect(append(as('ada'), changed(id, 'renamed', { name: 'type:x' }))).rejects.toMatchObject(invalid);
     await expect(runnerOf(as('ada'), newId())).rejects.toMatchObject(invalid);
+    await expect(runnerOf(as('ada'), '-rf')).rejects.toMatchObject({
+      ...invalid,
+      message: 'An agent cannot be called -rf.',
+    });
+    await expect(append(as('ada'), changed(id, 'renamed', { name: '--all' }))).rejects.toMatchObject(invalid);
   });
 
   test('is renamed, retired and let go on by its owner and administrators alone, and stopped by every member', async ({

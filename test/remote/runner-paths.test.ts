@@ -105,6 +105,15 @@ describe('a token of a runner', () => {
     expect(await call(as('ada'), 'list_runs')).toMatchObject({ runs: [{ status: 'running' }] });
   });
 
+  test('names its agent in a hint as a shell takes it', async ({ as, server }) => {
+    const { token } = await server.tokenOf(as('heron'), { agent: "Ada's heron" });
+
+    expect(await server.ask('register', { agent: HERON }, { token })).toMatchObject({
+      status: 403,
+      hint: expect.stringContaining(`--name 'Ada'\\''s heron', or`),
+    });
+  });
+
   test('that is limited to a project drives its agent there', async ({ as, server }) => {
     for (const slug of ['web', 'shop']) await call(as('ada'), 'create_project', { slug, name: slug });
     const { token } = await server.tokenOf(as('heron'), { agent: 'heron', project: 'web' });

@@ -6,6 +6,8 @@ import type { OpenPlace } from '../../runner/place.ts';
 import { worktrees } from '../../runner/worktrees.ts';
 import { mistyped } from '../mistyped.ts';
 
+const WORKSPACES = 'Say --workspace here, worktree, or a folder that is there.';
+
 type Given = {
   /** `here`, `worktree` or a folder. */
   workspace: string;
@@ -26,10 +28,12 @@ export async function openDriver(given: Given): Promise<{ driver: Driver; enter?
     const modes = driver.modes.filter((mode) => mode !== 'steer');
     return { driver: { ...driver, modes }, enter: await enterWorktrees({ ...given, from }) };
   }
+  // What is empty would be this folder: a variable of a script that is not set.
+  if (workspace.trim() === '') throw mistyped('--workspace names no folder.', WORKSPACES);
   const folder = resolve(workspace);
   const found = await stat(folder).catch(() => undefined);
   if (found?.isDirectory()) return { driver: await open(folder) };
-  throw mistyped(`There is no folder ${folder}.`, 'Say --workspace here, worktree, or a folder that is there.');
+  throw mistyped(`There is no folder ${folder}.`, WORKSPACES);
 }
 
 async function enterWorktrees(given: Given & { from: string }): Promise<OpenPlace> {
