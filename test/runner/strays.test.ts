@@ -71,6 +71,8 @@ describe.runIf(process.platform === 'linux')('what leaves the group of an agent'
     await vi.waitUntil(() => (memoryMbOf([group.pid ?? 0]) ?? 0) > 150, { timeout: 10_000 });
     await group.stop({ graceMs: GRACE_MS });
 
+    // Who has ended is there until its parent asks for it.
+    await vi.waitUntil(() => !isAlive(pid), { timeout: 5_000 });
     expect(isAlive(pid)).toBe(false);
   });
 });
