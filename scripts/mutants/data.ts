@@ -61,7 +61,7 @@ export const DATA = Object.freeze([
       name: 'is cleaned alike by SQL and by TypeScript, every character',
     },
     {
-      file: 'src/tools/render.ts',
+      file: 'src/quote.ts',
       find: '? name : quote(cleanName(name, 120))',
       replace: '? name : name',
       name: 'it does no harm to those who read of it',

@@ -87,7 +87,7 @@ export const SERVER = Object.freeze([
   ]),
   ...of('T20', 'test/contract/calls.test.ts', [
     {
-      file: 'src/tools/render.ts',
+      file: 'src/quote.ts',
       find: `.replace(/["\\\\]/g, '\\\\$&')`,
       name: 'shows stored text quoted, with its author',
     },

@@ -165,15 +165,34 @@ CREATE OR REPLACE FUNCTION app.first_of_queue(agent public.agents, joining boole
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  v_now constant timestamptz := app.now();
 begin
+  -- Spelled out in both: a function would be called for each run, and take ten times as long.
   if joining then
     return query select r.* from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
         and r.delivery_mode <> 'turn' and app.effective_mode(agent, r.delivery_mode) <> 'turn'
+        and app.takes_commands_of(agent, r.user_id)
+        and (r.task_id is null or exists (
+          select from public.tasks t
+          where t.tenant_id = r.tenant_id and t.id = r.task_id
+            and (app.is_ready(t) = 1 or t.status = 'in_progress' and not exists (
+              select from public.leases l
+              where l.tenant_id = t.tenant_id and l.kind = 'task' and l.id = t.id and l.token = t.lock_token
+                and l.expires_at > v_now))))
       order by r.priority desc, r.created_at, r.id limit 200;
   else
     return query select r.* from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+        and app.takes_commands_of(agent, r.user_id)
+        and (r.task_id is null or exists (
+          select from public.tasks t
+          where t.tenant_id = r.tenant_id and t.id = r.task_id
+            and (app.is_ready(t) = 1 or t.status = 'in_progress' and not exists (
+              select from public.leases l
+              where l.tenant_id = t.tenant_id and l.kind = 'task' and l.id = t.id and l.token = t.lock_token
+                and l.expires_at > v_now))))
       order by r.priority desc, r.created_at, r.id limit 200;
   end if;
 end

@@ -28,6 +28,31 @@ describe('a run that no claim would start', () => {
     expect(await verify(as('ada'))).toMatchObject({ ok: true });
   });
 
+  test('for a held task keeps none that comes after it from its start, however many there are', async ({ as, sql }) => {
+    await plan(as('ada'), [{ title: 'A' }]);
+    const runner = await runnerOf(as('ada'), 'claude-1');
+    await call(as('bob'), 'claim_task', { task: 'web-1' });
+    const first = await call(as('ada'), 'send_command', {
+      to: ['claude-1'],
+      content: 'x',
+      task: 'web-1',
+      priority: 90,
+    });
+    const { tenant_id } = as('ada').actor;
+    // As many more of that command: sending each would take a minute.
+    const copied = `insert into public.agent_runs select (jsonb_populate_record(r, jsonb_build_object('id', app.uuid_v7()))).*
+      from public.agent_runs r, generate_series(1, $3) where r.tenant_id = $1 and r.command_id = $2`;
+    await sql.query(copied, [tenant_id, first.id, 20_000]);
+    await sql.query('analyze public.agent_runs');
+    expect(await runner.beat()).toMatchObject({ queued: false });
+
+    await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'y' });
+    const at = performance.now();
+    expect(await runner.beat()).toMatchObject({ queued: true });
+    expect(await claimed(runner)).toMatchObject({ command: { content: 'y' } });
+    expect(performance.now() - at).toBeLessThan(1_500);
+  });
+
   test('keeps hooks and tools from nothing that comes after it', async ({ as }) => {
     await plan(as('ada'), [{ title: 'A' }], gate);
     const hook = callerOf(as('claude-code#7f3a'));
