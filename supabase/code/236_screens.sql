@@ -95,6 +95,7 @@ create or replace function public.set_output_search(enabled boolean default null
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
+  set statement_timeout = '1min'
 as $$
 declare
   v_actor app.actor := app.authenticate(actor, 'admin');

@@ -12728,6 +12728,7 @@ create or replace function public.set_output_search(enabled boolean default null
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
+  set statement_timeout = '1min'
 as $$
 declare
   v_actor app.actor := app.authenticate(actor, 'admin');
@@ -16991,6 +16992,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
   ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
-  ('code', 'ceaef46ad42e4e1be2835deb4c6ebb74b38dfeb18e17e0fa77b01c014645bf31', '0.1.0')
+  ('code', '7d06ef1611088664b5b1d2a9816ffc14e19d116a3ea90f03c7edf487bb71189b', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

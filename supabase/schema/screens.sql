@@ -114,6 +114,7 @@ CREATE OR REPLACE FUNCTION public.set_output_search(enabled boolean DEFAULT NULL
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET statement_timeout TO '1min'
 AS $function$
 declare
   v_actor app.actor := app.authenticate(actor, 'admin');

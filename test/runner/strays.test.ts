@@ -72,5 +72,6 @@ describe.runIf(process.platform === 'linux')('what leaves the group of an agent'
     await group.stop({ graceMs: GRACE_MS });
 
     await vi.waitUntil(() => !isAlive(pid), { timeout: 5_000 });
+    expect(isAlive(pid)).toBe(false);
   });
 });

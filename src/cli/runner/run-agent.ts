@@ -56,8 +56,11 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
         if (isTaken(error) && options.name === undefined) continue;
         throw error;
       }
-      await untilEnd(runner, held.link);
-      await held.link.quit();
+      try {
+        await untilEnd(runner, held.link);
+      } finally {
+        await held.link.quit();
+      }
       await state.remove();
       return;
     }

@@ -2,7 +2,6 @@ import { hostname } from 'node:os';
 import { type Config, thisHost } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
 import { waitForCommand } from '../../runner/calling.ts';
-import { interruptText } from '../../services/order.ts';
 import { onStopSignal } from '../../stop-signals.ts';
 import { firstOf } from '../../text.ts';
 import { shellAgent } from '../agents/shell-agent.ts';
@@ -30,7 +29,8 @@ export async function waitAsAgent(config: Config, { seconds, json }: AgentWaitOp
         process.exitCode = 1;
         return;
       }
-      if ('interrupt' in answer) return printLine(interruptText(answer.interrupt));
+      if ('interrupt' in answer)
+        return printLine((await import('../../services/order.ts')).interruptText(answer.interrupt));
       const { run, lock_token, command, text } = answer;
       if (json) return printLine(JSON.stringify({ run, lock_token, command }, null, 2));
       printLine(`${text}\nRun ${run.id}, lock_token ${lock_token}: update_command ends it.`);

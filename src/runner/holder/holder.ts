@@ -12,6 +12,13 @@ import { type FromHolder, PROTOCOL, type Start, ToHolder } from './messages.ts';
 const WAITING_MAX = 1_048_576;
 const LOOK_MS = 250;
 
+type Held = {
+  driver: Promise<Driver>;
+  opened?: Driver;
+  /** Those that were told last. */
+  pids: string;
+};
+
 /**
  * Owns the processes of an agent, and speaks with them. Its runner may be killed: the agents work on, and the next
  * runner takes them over. Ends them when none comes in time.
@@ -22,7 +29,7 @@ export class Holder {
   readonly #start: Start;
   readonly #gate = new Gate();
   readonly #server: Server;
-  readonly #drivers = new Map<string, { driver: Promise<Driver>; pids: string }>();
+  readonly #drivers = new Map<string, Held>();
   readonly #turns = new Map<string, HeldTurn>();
   readonly #looking: NodeJS.Timeout;
   #runner: Socket | undefined;
@@ -36,7 +43,7 @@ export class Holder {
       this.#settle = resolve;
     });
     this.#server = createServer((socket) => this.#meet(socket));
-    this.#looking = setInterval(() => void this.#look(), LOOK_MS);
+    this.#looking = setInterval(() => this.#look(), LOOK_MS);
     this.#wait();
   }
 
@@ -107,9 +114,10 @@ export class Holder {
         this.#turnOf(told).kept = told.kept;
         break;
       case 'deliver': {
-        const driver = await this.#driverIn(told.cwd);
-        this.#turnOf(told).deliver(driver, told.text, told);
-        await this.#look();
+        // At once: an interrupt may be the next line.
+        const driver = this.#drivers.get(told.cwd)?.opened;
+        if (driver !== undefined) this.#turnOf(told).deliver(driver, told.text, told);
+        this.#look();
         break;
       }
       case 'close':
@@ -154,9 +162,14 @@ export class Holder {
   #driverIn(cwd: string): Promise<Driver> {
     const { driver: name, command, args, env, graceMs, quietMs } = this.#start;
     const program = { command, args, cwd, env, gate: this.#gate };
-    const held = this.#drivers.get(cwd) ?? { driver: DRIVERS[name]({ program, graceMs, quietMs }), pids: '' };
+    const found = this.#drivers.get(cwd);
+    if (found !== undefined) return found.driver;
+    const held: Held = { driver: DRIVERS[name]({ program, graceMs, quietMs }), pids: '' };
     this.#drivers.set(cwd, held);
-    return held.driver;
+    return held.driver.then((driver) => {
+      held.opened = driver;
+      return driver;
+    });
   }
 
   async #close(cwd: string): Promise<void> {
@@ -166,10 +179,9 @@ export class Holder {
   }
 
   /** Tells of processes that have begun or ended. */
-  async #look(): Promise<void> {
+  #look(): void {
     for (const [cwd, held] of this.#drivers) {
-      const driver = await held.driver.catch(() => undefined);
-      const pids = [...(driver?.pids() ?? [])];
+      const pids = [...(held.opened?.pids() ?? [])];
       if (pids.join() !== held.pids) this.#say({ say: 'pids', cwd, pids });
       held.pids = pids.join();
     }
