@@ -409,9 +409,9 @@ begin
 end
 $$;
 
--- Lists the first of an agent's queue; `joining` only those that need not wait for the end of a turn. Left out are those
--- whose task is held or not ready, and those of people from whom the agent takes none: however many they are, what comes
--- after them is seen. A gate is looked at later, so that two hundred that wait for one keep the rest back.
+-- Lists the first of an agent's queue; `joining` only those that need not wait for the end of a turn. Left out are
+-- those whose task is held or not ready, and those of people from whom the agent takes none: however many they are,
+-- what comes after them is seen. A gate is looked at later, so that two hundred that wait for one keep the rest back.
 create or replace function app.first_of_queue(agent public.agents, joining boolean)
   returns setof public.agent_runs
   language plpgsql

@@ -9731,9 +9731,9 @@ begin
 end
 $$;
 
--- Lists the first of an agent's queue; `joining` only those that need not wait for the end of a turn. Left out are those
--- whose task is held or not ready, and those of people from whom the agent takes none: however many they are, what comes
--- after them is seen. A gate is looked at later, so that two hundred that wait for one keep the rest back.
+-- Lists the first of an agent's queue; `joining` only those that need not wait for the end of a turn. Left out are
+-- those whose task is held or not ready, and those of people from whom the agent takes none: however many they are,
+-- what comes after them is seen. A gate is looked at later, so that two hundred that wait for one keep the rest back.
 create or replace function app.first_of_queue(agent public.agents, joining boolean)
   returns setof public.agent_runs
   language plpgsql
@@ -16992,6 +16992,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
   ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
-  ('code', '7d06ef1611088664b5b1d2a9816ffc14e19d116a3ea90f03c7edf487bb71189b', '0.1.0')
+  ('code', 'd698766c9fb785d81a8f3034300b4100d981d589e8eecff75156dc7768f41a49', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

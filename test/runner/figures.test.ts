@@ -35,7 +35,7 @@ describe.for(['the database', 'HTTP'] as const)('a runner over %s', (way) => {
     const { notices } = await drive({ driver: agent((watcher) => void says(watcher)) });
     const command = await send(as('ada'), 'x');
     const [run] = (await begun(as('ada'), command)).runs;
-    await vi.waitUntil(() => notices.some(({ what }) => what === 'delivered'));
+    await vi.waitUntil(() => notices.some(({ what }) => what === 'delivered'), { timeout: 10_000 });
 
     await call(as('ada'), 'interrupt_run', { run: run?.id });
 
@@ -113,5 +113,5 @@ test('what is told of runs and not taken keeps no stop from a runner', async ({ 
   await call(as('ada'), 'stop_agents', { reason: 'Enough.' });
 
   expect(await ended(as('ada'), command)).toMatchObject({ runs: [{ end_reason: 'emergency_stop' }] });
-  await vi.waitUntil(() => held.some((run) => !('tokens_in' in run)));
+  await vi.waitUntil(() => held.some((run) => !('tokens_in' in run)), { timeout: 10_000 });
 });
