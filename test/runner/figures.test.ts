@@ -109,9 +109,9 @@ test('what is told of runs and not taken keeps no stop from a runner', async ({ 
   await drive({ driver: claude(), port: broken });
   const command = await send(as('ada'), 'work 60000');
   await begun(as('ada'), command);
+  await vi.waitUntil(() => held.some((run) => !('tokens_in' in run)), { timeout: 10_000 });
 
   await call(as('ada'), 'stop_agents', { reason: 'Enough.' });
 
   expect(await ended(as('ada'), command)).toMatchObject({ runs: [{ end_reason: 'emergency_stop' }] });
-  await vi.waitUntil(() => held.some((run) => !('tokens_in' in run)), { timeout: 10_000 });
 });
