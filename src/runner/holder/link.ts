@@ -84,13 +84,12 @@ export class HolderLink {
   }
 
   /** The driver that works in a folder. */
-  async open(cwd: string): Promise<Driver> {
-    const driver = await new Promise<Driver>((resolve, reject) => {
+  open(cwd: string): Promise<Driver> {
+    return new Promise<Driver>((resolve, reject) => {
       this.#opening.set(cwd, { resolve, reject });
       if (this.#isOver) reject(GONE);
       this.#say({ say: 'open', cwd });
     });
-    return driver;
   }
 
   /** Leaves what it holds to another runner. */
@@ -256,5 +255,5 @@ const GONE = new DomainError('unavailable', 'The program that holds the agent ha
 const LOST: Ended = Object.freeze({
   status: 'failed',
   end_reason: 'crashed',
-  error: 'The program that holds the agent has ended.',
+  error: GONE.message,
 });
