@@ -91,10 +91,38 @@ begin
 end
 $$;
 
+-- Lets one after the other take a name, so that the second sees that it is taken.
+create or replace function app.lock_agent_name(tenant_id uuid, name text)
+  returns void
+  language sql
+  volatile
+as $$
+  select pg_advisory_xact_lock(hashtextextended(concat_ws(' ', tenant_id, 'agent', lower(name)), 0))
+$$;
+
+-- Finds and locks the agent of a name, or the name while none has it: two that begin at once are one agent.
+create or replace function app.lock_agent_named(name text, actor app.actor)
+  returns public.agents
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_agent public.agents;
+begin
+  for v_try in 1..2 loop
+    select * into v_agent from public.agents a
+      where a.tenant_id = actor.tenant_id and a.retired_at is null and lower(a.name) = lower(lock_agent_named.name)
+      for no key update;
+    exit when v_agent.id is not null;
+    perform app.lock_agent_name(actor.tenant_id, name);
+  end loop;
+  return v_agent;
+end
+$$;
+
 create or replace function app.guard_agent(agent public.agents, event public.events, actor app.actor)
   returns void
   language plpgsql
-  stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -110,6 +138,9 @@ begin
     perform app.check_takes_back(actor);
   end if;
   perform app.check_agent_name(v_name);
+  if v_name is not null then
+    perform app.lock_agent_name(event.tenant_id, v_name);
+  end if;
   if exists (
       select from public.agents a
       where a.tenant_id = event.tenant_id and a.retired_at is null and lower(a.name) = lower(v_name)

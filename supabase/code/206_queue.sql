@@ -65,8 +65,7 @@ begin
   perform app.check_form('agent', jsonb_typeof(agent) = 'object' and jsonb_typeof(agent -> 'name') = 'string',
     'an object with a name');
   perform app.check_drives(agent ->> 'name', v_actor);
-  select * into v_agent from public.agents a
-    where a.tenant_id = v_actor.tenant_id and a.retired_at is null and lower(a.name) = lower(agent ->> 'name');
+  v_agent := app.lock_agent_named(agent ->> 'name', v_actor);
   v_change := agent - '{name,project}'::text[];
   if v_agent.id is null then
     v_agent.id := app.uuid_v7();

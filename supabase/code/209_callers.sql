@@ -19,9 +19,7 @@ begin
   end if;
   -- Whoever is limited to a project works for it alone.
   about := about || jsonb_strip_nulls(jsonb_build_object('project', actor.project_id));
-  select * into v_agent from public.agents a
-    where a.tenant_id = actor.tenant_id and a.retired_at is null and lower(a.name) = lower(about ->> 'name')
-    for no key update;
+  v_agent := app.lock_agent_named(about ->> 'name', actor);
   if v_agent.id is null then
     v_agent.id := app.uuid_v7();
     perform app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'agent:' || v_agent.id, 'verb', true,

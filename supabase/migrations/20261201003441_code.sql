@@ -8116,10 +8116,38 @@ begin
 end
 $$;
 
+-- Lets one after the other take a name, so that the second sees that it is taken.
+create or replace function app.lock_agent_name(tenant_id uuid, name text)
+  returns void
+  language sql
+  volatile
+as $$
+  select pg_advisory_xact_lock(hashtextextended(concat_ws(' ', tenant_id, 'agent', lower(name)), 0))
+$$;
+
+-- Finds and locks the agent of a name, or the name while none has it: two that begin at once are one agent.
+create or replace function app.lock_agent_named(name text, actor app.actor)
+  returns public.agents
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_agent public.agents;
+begin
+  for v_try in 1..2 loop
+    select * into v_agent from public.agents a
+      where a.tenant_id = actor.tenant_id and a.retired_at is null and lower(a.name) = lower(lock_agent_named.name)
+      for no key update;
+    exit when v_agent.id is not null;
+    perform app.lock_agent_name(actor.tenant_id, name);
+  end loop;
+  return v_agent;
+end
+$$;
+
 create or replace function app.guard_agent(agent public.agents, event public.events, actor app.actor)
   returns void
   language plpgsql
-  stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -8135,6 +8163,9 @@ begin
     perform app.check_takes_back(actor);
   end if;
   perform app.check_agent_name(v_name);
+  if v_name is not null then
+    perform app.lock_agent_name(event.tenant_id, v_name);
+  end if;
   if exists (
       select from public.agents a
       where a.tenant_id = event.tenant_id and a.retired_at is null and lower(a.name) = lower(v_name)
@@ -9387,8 +9418,7 @@ begin
   perform app.check_form('agent', jsonb_typeof(agent) = 'object' and jsonb_typeof(agent -> 'name') = 'string',
     'an object with a name');
   perform app.check_drives(agent ->> 'name', v_actor);
-  select * into v_agent from public.agents a
-    where a.tenant_id = v_actor.tenant_id and a.retired_at is null and lower(a.name) = lower(agent ->> 'name');
+  v_agent := app.lock_agent_named(agent ->> 'name', v_actor);
   v_change := agent - '{name,project}'::text[];
   if v_agent.id is null then
     v_agent.id := app.uuid_v7();
@@ -10936,9 +10966,7 @@ begin
   end if;
   -- Whoever is limited to a project works for it alone.
   about := about || jsonb_strip_nulls(jsonb_build_object('project', actor.project_id));
-  select * into v_agent from public.agents a
-    where a.tenant_id = actor.tenant_id and a.retired_at is null and lower(a.name) = lower(about ->> 'name')
-    for no key update;
+  v_agent := app.lock_agent_named(about ->> 'name', actor);
   if v_agent.id is null then
     v_agent.id := app.uuid_v7();
     perform app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'agent:' || v_agent.id, 'verb', true,
@@ -16992,6 +17020,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
   ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
-  ('code', 'd698766c9fb785d81a8f3034300b4100d981d589e8eecff75156dc7768f41a49', '0.1.0')
+  ('code', '697361a02c35df0261d1dacce873fbac7de260ba789170caf50d19d59e52ec33', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -404,7 +404,6 @@ RETURN '00:00:30'::interval;
 CREATE OR REPLACE FUNCTION app.guard_agent(agent public.agents, event public.events, actor app.actor)
  RETURNS void
  LANGUAGE plpgsql
- STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
@@ -420,6 +419,9 @@ begin
     perform app.check_takes_back(actor);
   end if;
   perform app.check_agent_name(v_name);
+  if v_name is not null then
+    perform app.lock_agent_name(event.tenant_id, v_name);
+  end if;
   if exists (
       select from public.agents a
       where a.tenant_id = event.tenant_id and a.retired_at is null and lower(a.name) = lower(v_name)
@@ -437,6 +439,34 @@ CREATE OR REPLACE FUNCTION app.has_no_runner(agent public.agents)
  IMMUTABLE
 AS $function$
   select agent.driver in ('hook', 'pull')
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.lock_agent_name(tenant_id uuid, name text)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  select pg_advisory_xact_lock(hashtextextended(concat_ws(' ', tenant_id, 'agent', lower(name)), 0))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.lock_agent_named(name text, actor app.actor)
+ RETURNS public.agents
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_agent public.agents;
+begin
+  for v_try in 1..2 loop
+    select * into v_agent from public.agents a
+      where a.tenant_id = actor.tenant_id and a.retired_at is null and lower(a.name) = lower(lock_agent_named.name)
+      for no key update;
+    exit when v_agent.id is not null;
+    perform app.lock_agent_name(actor.tenant_id, name);
+  end loop;
+  return v_agent;
+end
 $function$;
 -- owner cairn_owner
 

@@ -1,17 +1,55 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect } from 'vitest';
+import { callIn } from '../../../src/services/callers.ts';
+import { registerAgent } from '../../../src/services/runner.ts';
 import { append, type Caller, createProject, createTask, hold, record, verify } from '../../support/commands.ts';
 import { test } from '../../support/world.ts';
 import { upTo, WRITERS } from '../../support/writers.ts';
 
 describe('racing', () => {
-  test('to create a project of the same slug lets one win and tells the others', async ({ as, withWriters }) => {
+  /** What several may want to call something at once: each but the first reads that the name is taken. */
+  const named: Record<string, (who: Caller) => Promise<unknown>> = {
+    'a project': createProject,
+    'a preset': (who) => saved(who, 'preset', { name: 'triage', content: 'Triage it.' }),
+    'a constraint profile': (who) => saved(who, 'profile', { name: 'careful' }),
+  };
+  const saved = (who: Caller, kind: string, data: object) =>
+    record(who, { stream: `${kind}:${randomUUID()}`, type: `${kind}.saved`, data });
+
+  test.for(Object.entries(named))(
+    'to name %s the same lets one win and tells the others',
+    async ([, name], { as, withWriters }) => {
+      const results = await withWriters(as('ada'), (writers) => Promise.allSettled(writers.map((who) => name(who))));
+
+      expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      const codes = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []));
+      expect(new Set(codes)).toEqual(new Set(['already_exists']));
+    },
+  );
+
+  test('to be the runner of a name lets one win and tells the others', async ({ as, withWriters }) => {
+    const agent = { name: 'box', type: 'claude', driver: 'pipe' };
     const results = await withWriters(as('ada'), (writers) =>
-      Promise.allSettled(writers.map((who) => createProject(who))),
+      Promise.allSettled(writers.map((who) => registerAgent({ ...as('ada'), ...who }, { agent }))),
     );
 
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     const codes = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []));
-    expect(new Set(codes)).toEqual(new Set(['already_exists']));
+    expect(new Set(codes)).toEqual(new Set(['lock_held']));
+  });
+
+  test('the first calls of an agent, from several hooks at once, are calls of one agent', async ({
+    as,
+    withWriters,
+  }) => {
+    const box = as('box');
+    const agent = { name: 'box', type: 'claude', driver: 'hook' };
+    const calls = await withWriters(box, (writers) =>
+      Promise.all(writers.map(({ db }) => callIn({ ...box, db }, { agent, asked: { takes: 'nothing' } }))),
+    );
+
+    expect(calls.map((call) => 'nothing' in call)).toEqual(Array(WRITERS).fill(true));
+    expect(await verify(box)).toMatchObject({ ok: true, events: 1 });
   });
 
   test('tasks that a rule creates each get a number of their own', async ({ as, withWriters }) => {
