@@ -100,12 +100,17 @@ export const EVENTS: Readonly<Record<string, string>> = Object.freeze({
 /** Values of `end_reason` in `run.finished`, at least. */
 export const END_REASONS = 'interrupted time_limit token_limit emergency_stop expired lost error';
 
+/** Triggers, by the table that they are on. */
+export const TRIGGERS: Readonly<Record<string, string>> = Object.freeze({
+  agent_steps: 'trigger_update_run_statistics',
+});
+
 /** Promised, and not there yet. */
 export const LATER = Object.freeze({
   relations: 'trace_entries investigation_reports audit_logs audit_entries agent_memory',
-  // What counts the steps of runs comes with those that report steps.
-  functions: 'check_run_completion update_run_statistics',
-  triggers: 'trigger_update_run_statistics trigger_check_run_completion',
+  // What ends a run with the last of its steps comes with those that report steps.
+  functions: 'check_run_completion',
+  triggers: 'trigger_check_run_completion',
   events: 'report.saved report.completed memory.remembered memory.forgotten',
 });
 

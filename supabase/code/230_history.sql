@@ -104,6 +104,9 @@ begin
   update public.tasks t set open_parts = m.log
     from app.miscounted_parts(rebuild_links.tenant_id) m
     where t.tenant_id = rebuild_links.tenant_id and t.id = m.id;
+  update public.agent_runs r set steps_count = m.log
+    from app.miscounted_runs(rebuild_links.tenant_id) m
+    where r.tenant_id = rebuild_links.tenant_id and r.id = m.id;
   insert into app.task_counts
     select *
     from app.counted_tasks(rebuild_links.tenant_id)
@@ -139,6 +142,31 @@ as $$
     select count(*)::integer as n from app.tasks_with($1, t.dependencies) d
     where d.status <> 'completed') o
   where t.tenant_id = $1 and t.open_dependencies <> o.n
+$$;
+
+-- Lists the runs whose row and whose steps say different numbers of these; not where steps of their month are in files.
+create or replace function app.miscounted_runs(tenant_id uuid)
+  returns table (id uuid, live integer, log integer)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  with months as materialized (
+    select m.starts_at, app.period_start(m.starts_at, 'month', 1) as ends_at
+    from (
+      select distinct app.period_start(r.created_at, 'month') as starts_at
+      from public.agent_runs r
+      where r.tenant_id = $1) m
+    join app.record_tables t on t.table_name = 'agent_steps'
+    where not app.is_in_files(t, m.starts_at, $1))
+  select r.id, coalesce(r.steps_count, 0), o.n
+  from months m
+  join public.agent_runs r on r.tenant_id = $1 and r.created_at >= m.starts_at and r.created_at < m.ends_at
+  cross join lateral (
+    select count(*)::integer as n
+    from public.agent_steps s
+    where s.tenant_id = $1 and s.run_id = r.id and s.run_created_at >= m.starts_at and s.run_created_at < m.ends_at) o
+  where coalesce(r.steps_count, 0) <> o.n
 $$;
 
 create or replace function app.counted_tasks(tenant_id uuid)
@@ -324,6 +352,14 @@ as $$
         'id', m.id,
         'columns', jsonb_build_object('open_parts', jsonb_build_object('live', m.live, 'log', m.log)))
       from app.miscounted_parts(differing_link.tenant_id) m
+      limit 1)
+    union all
+    (
+      select jsonb_build_object(
+        'table', 'agent_runs',
+        'id', m.id,
+        'columns', jsonb_build_object('steps_count', jsonb_build_object('live', m.live, 'log', m.log)))
+      from app.miscounted_runs(differing_link.tenant_id) m
       limit 1)
     union all
     (

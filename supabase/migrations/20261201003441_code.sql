@@ -10554,6 +10554,25 @@ begin
 end
 $$;
 
+-- Keeps the number of steps of each run, as they are added.
+create or replace function app.update_run_statistics()
+  returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update public.agent_runs r set steps_count = coalesce(r.steps_count, 0) + a.steps
+    from (select s.tenant_id, s.run_id, count(*)::integer as steps from added s group by 1, 2) a
+    where r.tenant_id = a.tenant_id and r.id = a.run_id;
+  return null;
+end
+$$;
+
+select app.define_on_tables($triggers$
+  create trigger trigger_update_run_statistics after insert on public.agent_steps
+    referencing new table as added for each statement execute function app.update_run_statistics();
+$triggers$);
+
 -- Approvals: what an agent asks a person before it goes on. Nobody's answer in time is a no.
 
 -- How an approval is now: whoever looks sees at once that its time is over.
@@ -11785,6 +11804,9 @@ begin
   update public.tasks t set open_parts = m.log
     from app.miscounted_parts(rebuild_links.tenant_id) m
     where t.tenant_id = rebuild_links.tenant_id and t.id = m.id;
+  update public.agent_runs r set steps_count = m.log
+    from app.miscounted_runs(rebuild_links.tenant_id) m
+    where r.tenant_id = rebuild_links.tenant_id and r.id = m.id;
   insert into app.task_counts
     select *
     from app.counted_tasks(rebuild_links.tenant_id)
@@ -11820,6 +11842,31 @@ as $$
     select count(*)::integer as n from app.tasks_with($1, t.dependencies) d
     where d.status <> 'completed') o
   where t.tenant_id = $1 and t.open_dependencies <> o.n
+$$;
+
+-- Lists the runs whose row and whose steps say different numbers of these; not where steps of their month are in files.
+create or replace function app.miscounted_runs(tenant_id uuid)
+  returns table (id uuid, live integer, log integer)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  with months as materialized (
+    select m.starts_at, app.period_start(m.starts_at, 'month', 1) as ends_at
+    from (
+      select distinct app.period_start(r.created_at, 'month') as starts_at
+      from public.agent_runs r
+      where r.tenant_id = $1) m
+    join app.record_tables t on t.table_name = 'agent_steps'
+    where not app.is_in_files(t, m.starts_at, $1))
+  select r.id, coalesce(r.steps_count, 0), o.n
+  from months m
+  join public.agent_runs r on r.tenant_id = $1 and r.created_at >= m.starts_at and r.created_at < m.ends_at
+  cross join lateral (
+    select count(*)::integer as n
+    from public.agent_steps s
+    where s.tenant_id = $1 and s.run_id = r.id and s.run_created_at >= m.starts_at and s.run_created_at < m.ends_at) o
+  where coalesce(r.steps_count, 0) <> o.n
 $$;
 
 create or replace function app.counted_tasks(tenant_id uuid)
@@ -12005,6 +12052,14 @@ as $$
         'id', m.id,
         'columns', jsonb_build_object('open_parts', jsonb_build_object('live', m.live, 'log', m.log)))
       from app.miscounted_parts(differing_link.tenant_id) m
+      limit 1)
+    union all
+    (
+      select jsonb_build_object(
+        'table', 'agent_runs',
+        'id', m.id,
+        'columns', jsonb_build_object('steps_count', jsonb_build_object('live', m.live, 'log', m.log)))
+      from app.miscounted_runs(differing_link.tenant_id) m
       limit 1)
     union all
     (
@@ -17020,6 +17075,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
   ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
-  ('code', '697361a02c35df0261d1dacce873fbac7de260ba789170caf50d19d59e52ec33', '0.1.0')
+  ('code', '9223fc692358bf3b3e3dfc401a60d258b1b7f811200cd49cf64c17bb568ded4a', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

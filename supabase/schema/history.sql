@@ -285,6 +285,14 @@ AS $function$
       limit 1)
     union all
     (
+      select jsonb_build_object(
+        'table', 'agent_runs',
+        'id', m.id,
+        'columns', jsonb_build_object('steps_count', jsonb_build_object('live', m.live, 'log', m.log)))
+      from app.miscounted_runs(differing_link.tenant_id) m
+      limit 1)
+    union all
+    (
       select jsonb_build_object('table', 'task_dependencies', 'id', coalesce(e.task_id, x.task_id))
       from (select * from app.task_dependencies where task_dependencies.tenant_id = differing_link.tenant_id) e
       full join (
@@ -374,6 +382,31 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.miscounted_runs(tenant_id uuid)
+ RETURNS TABLE(id uuid, live integer, log integer)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  with months as materialized (
+    select m.starts_at, app.period_start(m.starts_at, 'month', 1) as ends_at
+    from (
+      select distinct app.period_start(r.created_at, 'month') as starts_at
+      from public.agent_runs r
+      where r.tenant_id = $1) m
+    join app.record_tables t on t.table_name = 'agent_steps'
+    where not app.is_in_files(t, m.starts_at, $1))
+  select r.id, coalesce(r.steps_count, 0), o.n
+  from months m
+  join public.agent_runs r on r.tenant_id = $1 and r.created_at >= m.starts_at and r.created_at < m.ends_at
+  cross join lateral (
+    select count(*)::integer as n
+    from public.agent_steps s
+    where s.tenant_id = $1 and s.run_id = r.id and s.run_created_at >= m.starts_at and s.run_created_at < m.ends_at) o
+  where coalesce(r.steps_count, 0) <> o.n
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.miscounted_tasks(tenant_id uuid)
  RETURNS TABLE(id uuid, live integer, log integer)
  LANGUAGE sql
@@ -422,6 +455,9 @@ begin
   update public.tasks t set open_parts = m.log
     from app.miscounted_parts(rebuild_links.tenant_id) m
     where t.tenant_id = rebuild_links.tenant_id and t.id = m.id;
+  update public.agent_runs r set steps_count = m.log
+    from app.miscounted_runs(rebuild_links.tenant_id) m
+    where r.tenant_id = rebuild_links.tenant_id and r.id = m.id;
   insert into app.task_counts
     select *
     from app.counted_tasks(rebuild_links.tenant_id)

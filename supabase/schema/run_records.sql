@@ -89,6 +89,7 @@ create table public.agent_steps (
   constraint agent_steps_trace_id_check CHECK ((trace_id ~ '^[0-9a-f]{32}$'::text))
 ) partition by RANGE (run_created_at);
 CREATE INDEX idx_agent_steps_run_started ON ONLY public.agent_steps USING btree (tenant_id, run_id, started_at);
+CREATE TRIGGER trigger_update_run_statistics AFTER INSERT ON public.agent_steps REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION app.update_run_statistics();
 alter table public.agent_steps enable row level security;
 alter table public.agent_steps force row level security;
 create policy door on public.agent_steps as permissive for all to cairn_owner using ((tenant_id = app.get_tenant_id())) with check ((tenant_id = app.get_tenant_id()));
@@ -513,6 +514,20 @@ begin
     'dropped_bytes', nullif(v_kept.dropped_bytes, 0), 'full', case when app.is_flood(v_kept) then true end,
     'over_quota', case when v_is_over then app.over_quota(at) end,
     'pause_ms', case when v_pause > 0 then v_pause end));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.update_run_statistics()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update public.agent_runs r set steps_count = coalesce(r.steps_count, 0) + a.steps
+    from (select s.tenant_id, s.run_id, count(*)::integer as steps from added s group by 1, 2) a
+    where r.tenant_id = a.tenant_id and r.id = a.run_id;
+  return null;
 end
 $function$;
 -- owner cairn_owner

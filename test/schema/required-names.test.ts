@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { END_REASONS, ENUMS, EVENTS, LATER, RELATIONS, words } from '../required-names.ts';
+import { END_REASONS, ENUMS, EVENTS, LATER, RELATIONS, TRIGGERS, words } from '../required-names.ts';
 import { test } from '../support/world.ts';
 
 test.for(Object.entries(RELATIONS))(
@@ -67,6 +67,15 @@ test('a run ends for the reasons that were promised', async ({ sql }) => {
   );
 
   expect(rows).toEqual([{ one_of: expect.arrayContaining(words(END_REASONS)) }]);
+});
+
+test.for(Object.entries(TRIGGERS))('%s has the triggers that were promised', async ([name, promised], { sql }) => {
+  const { rows } = await sql.query(
+    'select tgname as name from pg_trigger where tgrelid = $1::text::regclass and not tgisinternal',
+    [`public.${name}`],
+  );
+
+  expect(rows.map((row) => row.name)).toEqual(expect.arrayContaining(words(promised)));
 });
 
 test('what was promised for later is not there, or belongs among what is', async ({ sql }) => {
