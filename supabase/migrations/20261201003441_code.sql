@@ -8839,6 +8839,13 @@ begin
     -- A review of a task is asked for by submitting it alone.
     perform app.check_form('ask', event.payload -> 'ask' ->> 'kind' in ('permission', 'question')
       and app.as_uuid(event.payload -> 'ask' ->> 'id') is not null, 'a permission or a question, with an id');
+    if exists (
+        select from public.approvals a
+        where a.tenant_id = run.tenant_id and a.id = app.as_uuid(event.payload -> 'ask' ->> 'id')
+          and a.run_id is distinct from run.id) then
+      perform app.fail('already_exists', 'There is another question with this id.',
+        jsonb_build_object('field', 'ask'), 'Give each question an id of its own.');
+    end if;
   elsif event.event_type = 'run.finished'
       and event.payload ->> 'status' <> app.state_of_end(event.payload ->> 'end_reason') then
     perform app.fail('invalid_input', format('A run that ends as %s is %s, not %s.', event.payload ->> 'end_reason',
@@ -17075,6 +17082,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
   ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
-  ('code', '9223fc692358bf3b3e3dfc401a60d258b1b7f811200cd49cf64c17bb568ded4a', '0.1.0')
+  ('code', '4359df931ecaa43f1283f40192120e3ad2cf55041e696cb99481320de02945fd', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
