@@ -132,6 +132,12 @@ export const AGENTS = Object.freeze([
       replace: 'true',
       name: 'opens no review, and names no other task',
     },
+    {
+      file: SQL,
+      within: 'app.follow_approvals',
+      find: "or event.event_type = 'run.waiting' and v_ask is not null",
+      name: 'that was answered and is asked again',
+    },
   ]),
   ...refusals('T48', 'test/core/approvals.test.ts', [
     { within: 'app.guard_approval', find: 'An answer is given by a person', name: 'is answered by a person alone' },

@@ -10736,7 +10736,8 @@ end
 $$;
 
 -- Lists what follows from an event for approvals and the runs that wait for them: a run that asks opens one, its answer
--- lets the run go on; what the end of a run, or one that goes on by itself, leaves open is not asked any more.
+-- lets the run go on, also one that is there when it is asked again; what the end of a run, or one that goes on by
+-- itself, leaves open is not asked any more.
 create or replace function app.follow_approvals(event public.events)
   returns jsonb[]
   language plpgsql
@@ -10763,12 +10764,15 @@ begin
       from public.approvals a
       where a.tenant_id = event.tenant_id and a.run_id = app.stream_id(event.stream) and a.status = 'pending'
       order by a.id);
-  elsif event.event_type in ('approval.decided', 'approval.expired', 'approval.withdrawn') then
+  elsif event.event_type in ('approval.decided', 'approval.expired', 'approval.withdrawn')
+      -- A runner asks again what it does not know to be taken: the answer may be there already.
+      or event.event_type = 'run.waiting' and v_ask is not null then
     return array(
       select jsonb_build_object('stream', 'run:' || r.id, 'type', 'run.resumed', 'verb', true)
       from public.approvals a
       join public.agent_runs r on r.tenant_id = a.tenant_id and r.id = a.run_id
-      where a.tenant_id = event.tenant_id and a.id = app.stream_id(event.stream)
+      where a.tenant_id = event.tenant_id
+        and a.id = coalesce(app.as_uuid(v_ask ->> 'id'), app.stream_id(event.stream))
         and r.status in ('waiting_input', 'waiting_approval')
         and not exists (
           select from public.approvals o
@@ -17082,6 +17086,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
   ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
-  ('code', '4359df931ecaa43f1283f40192120e3ad2cf55041e696cb99481320de02945fd', '0.1.0')
+  ('code', 'e52f84de837aea5ca110ea8d242c61f512b5ca88311f2d9be9e09eda102f228e', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
