@@ -58,6 +58,21 @@ describe('cairn agent install', () => {
   });
 });
 
+describe.skipIf(process.platform === 'win32')('cairn agent install of a service that would not start', () => {
+  test.for([
+    ['--workspace=', '--workspace names no folder.'],
+    ['--workspace=none', 'There is no folder '],
+    ['--workspace=worktree', 'Worktrees need a git repository: '],
+  ])('with %s is refused', async ([workspace = '', why = '']) => {
+    const installed = await cairn(
+      [...world.flags, 'agent', 'install', '--name', 'heron', '--yes', workspace, '--', process.execPath],
+      { cwd: world.home, env: { HOME: world.home, XDG_CONFIG_HOME: '', DATABASE_URL: '', SUPABASE_URL: '' } },
+    );
+
+    expect(installed).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(why) });
+  });
+});
+
 describe('cairn agent wait', () => {
   test('prints the command that comes, with what ends it', { timeout: 60_000 }, async () => {
     const waiting = cairn([...world.flags, '--agent', 'heron', 'agent', 'wait', '--json'], { cwd: world.repository });

@@ -14,6 +14,7 @@ import { type JsonOption, printLine, printResult } from '../terminal/output.ts';
 import type { AgentRunOptions } from './run-agent.ts';
 import { serviceFile } from './service-file.ts';
 import type { Service } from './service-text.ts';
+import { workFolder } from './work-folder.ts';
 
 export type AgentInstallOptions = AgentRunOptions & { yes?: true };
 
@@ -38,6 +39,7 @@ export async function installAgent(_: Config, words: string[], options: AgentIns
   const file = serviceFile(name);
   const { env } = thisHost();
   refuseWhatIsNotFound(options, env);
+  await workFolder(options.workspace, env);
   const service: Service = {
     ...{ name, cwd: process.cwd() },
     words: [process.execPath, CLI, ...runWords(process.argv.slice(2))],
