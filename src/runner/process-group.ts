@@ -34,7 +34,7 @@ export class ProcessGroup {
   constructor({ command, args, cwd, env, gate }: Program, signalled: (how: Signalled) => void = () => {}) {
     this.#signalled = signalled;
     const isWindows = process.platform === 'win32';
-    const started = isWindows ? onWindows({ command, args, env }) : { command, args };
+    const started = isWindows ? onWindows({ command, args, cwd, env }) : { command, args };
     this.child = spawn(started.command, started.args, {
       ...{ cwd, env: { ...env, ...this.#marked.env }, windowsHide: true },
       // Windows has no groups of processes: there `detached` would open a window.

@@ -11,6 +11,7 @@ import { CLI } from '../setup/demo-client.ts';
 import { askConfirmation } from '../setup/init-questions.ts';
 import { canAsk } from '../terminal/ask.ts';
 import { type JsonOption, printLine, printResult } from '../terminal/output.ts';
+import { agentProgram } from './agent-program.ts';
 import type { AgentRunOptions } from './run-agent.ts';
 import { serviceFile } from './service-file.ts';
 import type { Service } from './service-text.ts';
@@ -40,6 +41,7 @@ export async function installAgent(_: Config, words: string[], options: AgentIns
   const { env } = thisHost();
   refuseWhatIsNotFound(options, env);
   await workFolder(options.workspace, env);
+  agentProgram(words[0] ?? '', env);
   const service: Service = {
     ...{ name, cwd: process.cwd() },
     words: [process.execPath, CLI, ...runWords(process.argv.slice(2))],

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
-import type { Config } from '../../config.ts';
+import { type Config, thisHost } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
 import { createLog, type Log } from '../../log.ts';
 import type { DriverName } from '../../runner/driver-names.ts';
@@ -14,6 +14,7 @@ import { countRunners, runnersFolder, StateFile } from '../../runner/state-file.
 import { heedNoStopSignal, onStopSignal } from '../../stop-signals.ts';
 import { clean, cleanLine, firstOf } from '../../text.ts';
 import { type JsonOption, printLine } from '../terminal/output.ts';
+import { agentProgram } from './agent-program.ts';
 import { noticeLine } from './notice-line.ts';
 import { agentEnvironment, type OpenedPort, openPort, type PortOptions } from './open-port.ts';
 import { openDriver } from './work-folder.ts';
@@ -37,6 +38,7 @@ const WAIT_MS = 25_000;
 
 /** `cairn agent run -- COMMAND`: drives an agent until the process is told to end. */
 export async function runAgent(config: Config, words: string[], options: AgentRunOptions): Promise<void> {
+  const command = agentProgram(words[0] ?? '', thisHost().env);
   await refuseTooMany(config);
   const type = typeOf(words, options);
   const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
@@ -48,7 +50,7 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
       let held: Held | undefined;
       let runner: Runner;
       try {
-        held = await hold(state, { words, options, name, type });
+        held = await hold(state, { command, words, options, name, type });
         runner = await runnerOf({ ...{ config, words, options, opened, log, name, type, state }, ...held });
         await runner.start();
       } catch (error) {
@@ -100,12 +102,12 @@ type Held = Pick<Parts, 'driver' | 'env' | 'link' | 'token'> & { leave(): Promis
 /** Goes on with the agent of an earlier runner of this name, or makes ready for one that is started. */
 async function hold(
   state: StateFile,
-  { words, options, name, type }: Pick<Parts, 'words' | 'options' | 'name' | 'type'>,
+  { command, words, options, name, type }: Pick<Parts, 'words' | 'options' | 'name' | 'type'> & { command: string },
 ): Promise<Held> {
-  const [command = '', ...given] = words;
+  const [program = '', ...given] = words;
   const { driver, args } = options.driver === 'auto' ? driverOf(type, given) : { driver: options.driver, args: given };
   const env = agentEnvironment(name, options);
-  const drives = JSON.stringify([driver, command, args, options.workspace, process.cwd()]);
+  const drives = JSON.stringify([driver, program, args, options.workspace, process.cwd()]);
   const left = await state.read();
   const found = await takeOver(left, { name, drives, graceMs: GRACE_MS });
   const token = found === undefined ? await endLeftovers(left, { name, graceMs: GRACE_MS }) : left?.token;
