@@ -113,6 +113,8 @@ export function startFailure(error: Error): string {
 
 /** Sends a signal to a group of processes, on Windows to its program alone; false if it is gone. */
 function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
+  // kill(2) takes 0 for the caller's own group and -1 for all processes: no group of an agent has these numbers.
+  if (pid <= 1) return false;
   try {
     return process.kill(process.platform === 'win32' ? pid : -pid, signal);
   } catch {

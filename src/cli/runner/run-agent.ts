@@ -50,7 +50,7 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
       let held: Held | undefined;
       let runner: Runner;
       try {
-        held = await hold(state, { command, words, options, name, type });
+        held = await hold(state, { config, command, words, options, name, type });
         runner = await runnerOf({ ...{ config, words, options, opened, log, name, type, state }, ...held });
         await runner.start();
       } catch (error) {
@@ -102,7 +102,14 @@ type Held = Pick<Parts, 'driver' | 'env' | 'link' | 'token'> & { leave(): Promis
 /** Goes on with the agent of an earlier runner of this name, or makes ready for one that is started. */
 async function hold(
   state: StateFile,
-  { command, words, options, name, type }: Pick<Parts, 'words' | 'options' | 'name' | 'type'> & { command: string },
+  {
+    config: { dataDir },
+    command,
+    words,
+    options,
+    name,
+    type,
+  }: Pick<Parts, 'config' | 'words' | 'options' | 'name' | 'type'> & { command: string },
 ): Promise<Held> {
   const [program = '', ...given] = words;
   const { driver, args } = options.driver === 'auto' ? driverOf(type, given) : { driver: options.driver, args: given };
@@ -112,7 +119,8 @@ async function hold(
   const found = await takeOver(left, { name, drives, graceMs: GRACE_MS });
   const token = found === undefined ? await endLeftovers(left, { name, graceMs: GRACE_MS }) : left?.token;
   const times = { graceMs: GRACE_MS, quietMs: 1_000 * options.quiet, waitMs: WAIT_MS };
-  const link = found ?? (await startHolder({ ...{ driver, command, args: [...args], env }, ...times }));
+  const link =
+    found ?? (await startHolder(runnersFolder(dataDir), { ...{ driver, command, args: [...args], env }, ...times }));
   state.heldBy({ ...link.address, drives });
   // One that was found works on, for the next try.
   return { driver, env, link, token, leave: async () => (found === undefined ? link.quit() : link.leave()) };
