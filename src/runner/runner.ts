@@ -64,7 +64,7 @@ export class Runner {
     this.#options = { ...options, port: ordersFirst(options.port) };
   }
 
-  /** Shows that it is this runner which has the name, once it is registered. */
+  /** Shows that it is this runner which has the name, once it is registered; 0 before. */
   get token(): number {
     return this.#token;
   }

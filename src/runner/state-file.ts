@@ -9,7 +9,8 @@ import { markOf } from './strays.ts';
 
 const Process = z.object({ pid: z.int().min(1), began: z.string(), mark: z.string().optional() });
 const State = z.object({
-  token: z.int(),
+  /** None before it has registered. */
+  token: z.int().optional(),
   runner: Process,
   children: z.array(Process),
   /** The program that owns those, where one does, and what it was started for. */
@@ -43,14 +44,15 @@ export class StateFile {
   }
 
   /** Writes it; where that fails, the next runner waits for the end of the lease, and finds no processes. */
-  write(token: number, pids: readonly number[]): Promise<void> {
+  write(token: number | undefined, pids: readonly number[]): Promise<void> {
     return this.#next(async () => {
       const holder = this.#holder;
       const [runner, ...noted] = await this.#note(holder === undefined ? pids : [...pids, holder.pid]);
       const children = noted.filter(({ pid }) => pid !== holder?.pid);
       const held = noted.find(({ pid }) => pid === holder?.pid);
       const state: State = {
-        ...{ token, runner, children, at: Date.now() },
+        ...{ runner, children, at: Date.now() },
+        ...(token !== undefined && { token }),
         ...(holder !== undefined && held !== undefined && { holder: { ...holder, ...held } }),
       };
       await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });

@@ -36,6 +36,17 @@ describe('the runners of a machine', () => {
     expect(await countRunners(dataDir)).toBe(1);
   });
 
+  test('name what holds their agent before they have registered', async () => {
+    const state = new StateFile(dataDir, 'heron');
+    state.heldBy({ pid: process.pid, path: '/none', secret: 'x', drives: 'y' });
+    await state.write(undefined, []);
+
+    const left = await new StateFile(dataDir, 'heron').read();
+
+    expect(left).toMatchObject({ holder: { pid: process.pid, path: '/none', drives: 'y' } });
+    expect(left).not.toHaveProperty('token');
+  });
+
   test('are no more than the machine may have', async () => {
     await new StateFile(dataDir, 'heron').write(1, []);
     const config = readConfig({ dataDir }, { CAIRN_MAX_AGENTS: '1' });

@@ -122,8 +122,15 @@ async function hold(
   const link =
     found ?? (await startHolder(runnersFolder(dataDir), { ...{ driver, command, args: [...args], env }, ...times }));
   state.heldBy({ ...link.address, drives });
-  // One that was found works on, for the next try.
-  return { driver, env, link, token, leave: async () => (found === undefined ? link.quit() : link.leave()) };
+  // A runner that is killed as soon as it has registered leaves the agent to the next one, too.
+  if (found === undefined) await state.write(token, []);
+  const leave = async () => {
+    // One that was found works on, for the next try.
+    if (found !== undefined) return link.leave();
+    await link.quit();
+    await state.remove();
+  };
+  return { driver, env, link, token, leave };
 }
 
 async function runnerOf(parts: Parts): Promise<Runner> {
@@ -146,7 +153,7 @@ async function runnerOf(parts: Parts): Promise<Runner> {
     spoolDir: runnersFolder(config.dataDir),
     askSeconds: options.answerWithin,
     tell(notice) {
-      void state.write(runner.token, runner.pids());
+      note();
       tell(notice, options, { name, what: opened.what });
     },
     printed(run, stream, text) {
@@ -154,7 +161,8 @@ async function runnerOf(parts: Parts): Promise<Runner> {
       else process[stream].write(clean(text));
     },
   });
-  link.changed = () => void state.write(runner.token, runner.pids());
+  const note = () => void state.write(runner.token || token, runner.pids());
+  link.changed = note;
   return runner;
 }
 
