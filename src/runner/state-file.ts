@@ -13,6 +13,8 @@ const State = z.object({
   token: z.int().optional(),
   runner: Process,
   children: z.array(Process),
+  /** How many runs its agent does at once. */
+  at_once: z.int().min(1).optional().catch(undefined),
   /** The program that owns those, where one does, and what it was started for. */
   holder: z.object({ ...Process.shape, path: z.string(), secret: z.string(), drives: z.string() }).optional(),
   /** When it was written, in ms; before this start of the machine where it does not say. */
@@ -23,12 +25,14 @@ export type State = z.infer<typeof State>;
 /** What a runner leaves for the next one of its name: its token, and the processes that it has started. */
 export class StateFile {
   readonly #path: string;
+  readonly #atOnce: number;
   #last: Promise<unknown> = Promise.resolve();
   /** Of those that were noted last: some systems are slow to say it. */
   #noted = new Map<number, Noted>();
   #holder: (Address & { drives: string }) | undefined;
 
-  constructor(dataDir: string, agent: string) {
+  constructor(dataDir: string, agent: string, { atOnce = 1 }: { atOnce?: number } = {}) {
+    this.#atOnce = atOnce;
     // A name may hold what no file's name may.
     this.#path = join(runnersFolder(dataDir), `${encodeURIComponent(agent.toLowerCase()).slice(0, 200)}.json`);
   }
@@ -51,7 +55,7 @@ export class StateFile {
       const children = noted.filter(({ pid }) => pid !== holder?.pid);
       const held = noted.find(({ pid }) => pid === holder?.pid);
       const state: State = {
-        ...{ runner, children, at: Date.now() },
+        ...{ runner, children, at_once: this.#atOnce, at: Date.now() },
         ...(token !== undefined && { token }),
         ...(holder !== undefined && held !== undefined && { holder: { ...holder, ...held } }),
       };
@@ -79,15 +83,18 @@ export class StateFile {
   }
 }
 
-/** Counts the runners of this data directory that are alive. */
-export async function countRunners(dataDir: string): Promise<number> {
+/** Counts what the living runners of this data directory may do at once. */
+export async function countDriven(dataDir: string): Promise<number> {
   const folder = runnersFolder(dataDir);
   const names = await readdir(folder).catch(() => []);
-  const states = await Promise.all(
-    names.filter((name) => name.endsWith('.json')).map((name) => stateIn(join(folder, name))),
-  );
-  const became = await Promise.all(states.flatMap((state) => (state === undefined ? [] : whatBecameOf(state.runner))));
-  return became.filter((what) => what === 'alive').length;
+  const counts = names
+    .filter((name) => name.endsWith('.json'))
+    .map(async (name) => {
+      const state = await stateIn(join(folder, name));
+      const isDriven = state !== undefined && (await whatBecameOf(state.runner)) === 'alive';
+      return isDriven ? (state.at_once ?? 1) : 0;
+    });
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
 }
 
 /** The folder of what runners of this data directory keep. */

@@ -97,6 +97,39 @@ describe.skipIf(process.platform === 'win32')('the program of an agent', () => {
   });
 });
 
+describe('cairn agent run --at-once', () => {
+  test('does as many runs at once as it says, and the next one after them', { timeout: 60_000 }, async () => {
+    const program = 'setTimeout(() => {}, 4000)';
+    const words = ['agent', 'run', '--name', 'teal', '--driver', 'pipe', '--at-once', '2'];
+    const runner = startCairn([...world.flags, ...words, '--', process.execPath, '-e', program]);
+    await vi.waitUntil(() => isThere('teal'), { timeout: 30_000, interval: 200 });
+
+    for (const text of ['One.', 'Two.', 'Three.']) await world.run(['send', text, '--to', 'teal']);
+    const runs = async () => (await world.json('runs', '--agent', 'teal')).runs.map(({ status }: never) => status);
+
+    await vi.waitUntil(async () => (await runs()).filter((status: string) => status === 'running').length === 2, {
+      ...{ timeout: 20_000, interval: 100 },
+    });
+    expect(await runs()).toContain('queued');
+    await vi.waitUntil(async () => (await runs()).every((status: string) => status === 'completed'), {
+      ...{ timeout: 20_000, interval: 300 },
+    });
+    runner.process.kill('SIGTERM');
+    await runner.exited;
+  });
+
+  test.for([
+    [['--driver', 'claude', '--at-once', '2'], 'With the driver claude an agent has one process'],
+    [['--driver', 'pipe', '--at-once', '99'], 'Say a smaller --at-once'],
+    [['--driver', 'pipe', '--at-once', '0'], 'It must be a number from 1 to 99.'],
+  ] as const)('is refused where it is %j', async ([given, why]) => {
+    const ran = await cairn([...world.flags, 'agent', 'run', '--name', 'teal', ...given, '--', process.execPath]);
+
+    expect(ran.code).not.toBe(0);
+    expect(ran.stderr).toContain(why);
+  });
+});
+
 describe.skipIf(process.platform === 'win32')('cairn agent install of a service that would not start', () => {
   test.for([
     ['--workspace=', '--workspace names no folder.'],

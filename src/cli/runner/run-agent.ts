@@ -10,9 +10,10 @@ import { startHolder } from '../../runner/holder/start-holder.ts';
 import { endLeftovers, takeOver } from '../../runner/leftovers.ts';
 import type { Notice } from '../../runner/notice.ts';
 import { GRACE_MS, Runner } from '../../runner/runner.ts';
-import { countRunners, runnersFolder, StateFile } from '../../runner/state-file.ts';
+import { countDriven, runnersFolder, StateFile } from '../../runner/state-file.ts';
 import { heedNoStopSignal, onStopSignal } from '../../stop-signals.ts';
 import { clean, cleanLine, firstOf } from '../../text.ts';
+import { mistyped } from '../mistyped.ts';
 import { type JsonOption, printLine } from '../terminal/output.ts';
 import { agentProgram } from './agent-program.ts';
 import { noticeLine } from './notice-line.ts';
@@ -28,6 +29,7 @@ export type AgentRunOptions = JsonOption &
     type?: string;
     account?: string;
     answerWithin: number;
+    atOnce: number;
     /** `here`, `worktree` or a folder. */
     workspace: string;
   };
@@ -39,14 +41,14 @@ const WAIT_MS = 25_000;
 /** `cairn agent run -- COMMAND`: drives an agent until the process is told to end. */
 export async function runAgent(config: Config, words: string[], options: AgentRunOptions): Promise<void> {
   const command = agentProgram(words[0] ?? '', thisHost().env);
-  await refuseTooMany(config);
+  await refuseTooMany(config, options);
   const type = typeOf(words, options);
   const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
   const opened = await openPort(config, log, options);
   const names = options.name === undefined ? numbered(type) : [options.name];
   try {
     for (const name of names) {
-      const state = new StateFile(config.dataDir, `${name}${opened.place && `@${opened.place}`}`);
+      const state = new StateFile(config.dataDir, `${name}${opened.place && `@${opened.place}`}`, options);
       let held: Held | undefined;
       let runner: Runner;
       try {
@@ -74,11 +76,12 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
   }
 }
 
-async function refuseTooMany({ dataDir, maxAgents }: Config): Promise<void> {
-  const count = await countRunners(dataDir);
-  if (count < maxAgents) return;
+/** Each run that an agent does beside another has a process of its own, as an agent has. */
+async function refuseTooMany({ dataDir, maxAgents }: Config, { atOnce }: AgentRunOptions): Promise<void> {
+  const count = await countDriven(dataDir);
+  if (count + atOnce <= maxAgents) return;
   throw new DomainError('rate_limited', `This machine drives ${count} of at most ${maxAgents} agents.`, {
-    hint: 'End a runner, or set CAIRN_MAX_AGENTS to more.',
+    hint: `${atOnce > 1 ? 'Say a smaller --at-once' : 'End a runner'}, or set CAIRN_MAX_AGENTS to more.`,
   });
 }
 
@@ -113,6 +116,12 @@ async function hold(
 ): Promise<Held> {
   const [program = '', ...given] = words;
   const { driver, args } = options.driver === 'auto' ? driverOf(type, given) : { driver: options.driver, args: given };
+  if (options.atOnce > 1 && driver !== 'pipe' && options.workspace !== 'worktree') {
+    throw mistyped(
+      `With the driver ${driver} an agent has one process, for one run at a time.`,
+      'Leave --at-once out, or give each run a worktree of its own: --workspace worktree.',
+    );
+  }
   const env = agentEnvironment(name, options);
   const drives = JSON.stringify([driver, program, args, options.workspace, process.cwd()]);
   const left = await state.read();
@@ -145,7 +154,7 @@ async function runnerOf(parts: Parts): Promise<Runner> {
     agent: {
       ...{ name, type, driver, host_machine: firstOf(hostname(), 200) },
       ...(config.project !== undefined && { project: config.project }),
-      config: { accepts: options.accept, ...(options.account !== undefined && { account: options.account }) },
+      config: configOf(options),
     },
     token,
     resumed: link.kept,
@@ -164,6 +173,14 @@ async function runnerOf(parts: Parts): Promise<Runner> {
   const note = () => void state.write(runner.token || token, runner.pids());
   link.changed = note;
   return runner;
+}
+
+function configOf({ accept, account, atOnce }: AgentRunOptions): Record<string, unknown> {
+  return {
+    accepts: accept,
+    ...(account !== undefined && { account }),
+    ...(atOnce > 1 && { runs_at_once: atOnce }),
+  };
 }
 
 function tell(notice: Notice, { json }: JsonOption, about: Parameters<typeof noticeLine>[1]): void {
