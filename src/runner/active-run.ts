@@ -90,11 +90,6 @@ export class ActiveRun {
     this.#questions.hear(answers);
   }
 
-  /** Since it began. */
-  get ms(): number {
-    return Date.now() - this.#clock.startedAt;
-  }
-
   /** The processes that work on it. */
   pids(): readonly number[] {
     return this.#place?.driver.pids() ?? [];

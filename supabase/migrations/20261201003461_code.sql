@@ -8296,7 +8296,21 @@ begin
 end
 $$;
 
--- get_agent(agent) -> the agent, by name or id. Raises not_found.
+-- How an agent fares: what its runner measures, and what its runs tell, whatever the runner says of that.
+create or replace function app.agent_health(agent public.agents)
+  returns jsonb
+  language sql
+  stable
+as $$
+  select coalesce(agent.health_metrics, '{}') - '{commands_processed,average_response_time}'::text[]
+    || jsonb_strip_nulls(jsonb_build_object('commands_processed', count(*),
+      'average_response_time', round(avg(r.duration_ms))))
+  from public.agent_runs r
+  where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
+    and r.ended_at is not null and r.started_at is not null
+$$;
+
+-- get_agent(agent) -> the agent, by name or id, with what its runs tell of its health. Raises not_found.
 create or replace function public.get_agent(agent text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -8307,8 +8321,9 @@ create or replace function public.get_agent(agent text, actor jsonb default '{}'
 as $$
 declare
   v_actor app.actor := app.authenticate(actor);
+  v_agent constant public.agents := app.find_agent(agent, v_actor);
 begin
-  return app.agent_full(app.find_agent(agent, v_actor));
+  return app.agent_full(v_agent) || jsonb_build_object('health', app.agent_health(v_agent));
 end
 $$;
 
@@ -17086,6 +17101,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
   ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
-  ('code', 'e52f84de837aea5ca110ea8d242c61f512b5ca88311f2d9be9e09eda102f228e', '0.1.0')
+  ('20261201003460', '97dbf3a67bd775475719033f15ff449e23a6528f4c58a058adee9327cb453248', '0.1.0'),
+  ('code', '4eec39e398083ea01277598e699bf57266f8ec2d507bf302fc5231ad13dcc456', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
