@@ -241,6 +241,7 @@ export class Runner {
       given: (id) => this.#tell({ what: 'given', run: id }),
       delivered: (id) => this.#tell({ what: 'delivered', run: id }),
       left: (id, left) => this.#tell({ what: 'left', run: id, left }),
+      refused: (id, { what: of, why }) => this.#tell({ what: 'unrecorded', run: id, of, why }),
       limited: (id, until, reason) => this.#tell({ what: 'limited', run: id, until, reason }),
     };
     const run = new ActiveRun(started, parts, resumed);
