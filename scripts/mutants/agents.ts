@@ -46,6 +46,7 @@ export const AGENTS = Object.freeze([
     { within: 'app.guard_approval', find: 'still waits for an answer.', name: 'takes an answer, and one alone' },
     { within: 'app.guard_approval', find: 'is a question: it takes an answer', name: 'takes an answer, and one alone' },
     { within: 'app.find_approval', find: 'There is no question %s', name: 'is answered by a person alone' },
+    { within: 'app.guard_run', find: 'There is another question with', name: 'is refused under the id of another' },
   ]),
   ...refusals('core', 'test/contract/reviews.test.ts', [
     { within: 'app.guard_approval', find: 'A review is asked for by submitting', name: 'is asked for by submitting' },
@@ -130,6 +131,12 @@ export const AGENTS = Object.freeze([
       find: "event.payload -> 'ask' ->> 'kind' in ('permission', 'question')",
       replace: 'true',
       name: 'opens no review, and names no other task',
+    },
+    {
+      file: SQL,
+      within: 'app.follow_approvals',
+      find: "or event.event_type = 'run.waiting' and v_ask is not null",
+      name: 'that was answered and is asked again',
     },
   ]),
   ...refusals('T48', 'test/core/approvals.test.ts', [

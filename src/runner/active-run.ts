@@ -59,14 +59,14 @@ export class ActiveRun {
     this.#output = new OutputSender({
       ...parts,
       send: (sent) => parts.port.output(this.held, sent),
-      sends: (mark) => this.#keeper?.sends(id, mark),
-      sent: (characters) => this.#keeper?.sent(id, characters),
+      ...{ sends: (mark) => this.#keeper?.sends(id, mark), sent: (characters) => this.#keeper?.sent(id, characters) },
+      refused: (error) => this.#tellRefused('output', error),
     });
     this.#reports = new Reports({
       ...{ run: id, log: parts.log },
       send: (report) => parts.port.report(this.held, [report]),
-      isOver: () => this.#isLost,
-      lost: () => this.lose(),
+      ...{ isOver: () => this.#isLost, lost: () => this.lose() },
+      refused: (type, error) => this.#tellRefused(type, error),
     });
     this.#processor = new ProcessorMeter({ overMs: parts.processorMs });
     this.#questions = new Questions((report) => this.#reports.say(report), parts.askSeconds);
@@ -88,11 +88,6 @@ export class ActiveRun {
   /** Takes what became of its questions. */
   hear(answers: readonly Answered[]): void {
     this.#questions.hear(answers);
-  }
-
-  /** Since it began. */
-  get ms(): number {
-    return Date.now() - this.#clock.startedAt;
   }
 
   /** The processes that work on it. */
@@ -117,6 +112,11 @@ export class ActiveRun {
       return;
     }
     this.end({ status: over.end_reason === 'time_limit' ? 'timed_out' : 'failed', ...over });
+  }
+
+  /** What the server did not take is nowhere else. */
+  #tellRefused(what: string, error: unknown): void {
+    if (!this.#isLost) this.#parts.refused(this.started.run.id, { what, why: messageOf(error) });
   }
 
   /** Somebody may look before it ends. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { uptime } from 'node:process';
+import type { ProcessorMeter } from './processor.ts';
 import { membersOf } from './session-members.ts';
 
 /** Memory in MB of processes with all that they started; undefined where the system does not say (it does on Linux). */
@@ -9,14 +10,14 @@ export function memoryMbOf(leaders: readonly number[]): number | undefined {
   return Math.round(members.reduce((sum, { pid }) => sum + residentKb(pid), 0) / 1_024);
 }
 
-/** What a beat says of the health of an agent: memory in MB, uptime in seconds, the time of an answer in ms. */
-export function healthOf(pids: readonly number[], answered: { count: number; ms: number }): Record<string, number> {
+/** What a beat says of the health of an agent: memory in MB, percent of one processor, uptime in seconds. */
+export function healthOf(pids: readonly number[], processor: ProcessorMeter): Record<string, number> {
   const memory_usage = memoryMbOf(pids);
+  const cpu_usage = processor.percentOf(pids);
   return {
     uptime: Math.round(uptime()),
-    commands_processed: answered.count,
     ...(memory_usage !== undefined && { memory_usage }),
-    ...(answered.count > 0 && { average_response_time: Math.round(answered.ms / answered.count) }),
+    ...(cpu_usage !== undefined && { cpu_usage }),
   };
 }
 

@@ -1,10 +1,12 @@
 import { uptime } from 'node:os';
 import { DomainError } from '../errors.ts';
 import { HolderLink } from './holder/link.ts';
+import { removeSocket } from './holder/socket-folder.ts';
 import { endGroup, isGroupAlive } from './process-group.ts';
 import { isAlive, type Noted, whatBecameOf } from './process-start.ts';
+import { membersOf } from './session-members.ts';
 import type { State } from './state-file.ts';
-import { endStrays } from './strays.ts';
+import { endStrays, markOf } from './strays.ts';
 
 /**
  * Takes over the agent of an earlier runner of this name that works on; undefined where there is none, or where it is
@@ -37,6 +39,7 @@ export async function endLeftovers(
   for (const { pid } of await groupsOf(left)) await endGroup(pid, { graceMs, isAlive: () => isGroupAlive(pid) });
   // Nothing else has the mark of an agent's group, whatever has its number now.
   for (const { mark } of left.children) if (mark !== undefined) await endStrays(mark, { graceMs });
+  if (left.holder !== undefined) await removeSocket(left.holder.path);
   return runner === 'gone' ? left.token : undefined;
 }
 
@@ -55,10 +58,17 @@ async function groupsOf({ children, holder, at }: State): Promise<Noted[]> {
   const ours = await Promise.all(
     all.map(async (child) => {
       if (!isGroupAlive(child.pid)) return false;
-      // Its program has ended and left others in its group, whose number is not given again while they live.
-      if (!isAlive(child.pid)) return isOfThisBoot;
+      // Its program has ended and left others in its group, whose number is not given again while they live; another
+      // group may have it since, of a program that has ended too.
+      if (!isAlive(child.pid)) return isOfThisBoot && !isOfAnother(child);
       return (await whatBecameOf(child)) === 'alive';
     }),
   );
   return all.filter((_, index) => ours[index]);
+}
+
+/** Tells whether none of a group has its mark; unknown, and so false, where the system does not say. */
+function isOfAnother({ pid, mark }: Noted): boolean {
+  const members = mark === undefined ? [] : (membersOf([pid]) ?? []);
+  return members.length > 0 && members.every((member) => markOf(Number(member.pid)) !== mark);
 }

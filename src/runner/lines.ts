@@ -2,10 +2,10 @@ import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 
 // An agent's line carries a picture at most.
-const CHARACTERS_MAX = 16_777_216;
+export const CHARACTERS_MAX = 16_777_216;
 
-/** Hands over each line of a stream, but for one that is longer than memory should hold. */
-export function eachLine(stream: Readable, take: (line: string) => void): void {
+/** Hands over each line of a stream, but for one that is longer than memory should hold, or than the caller allows now. */
+export function eachLine(stream: Readable, take: (line: string) => void, most = () => CHARACTERS_MAX): void {
   const decoder = new StringDecoder('utf8');
   let parts: string[] = [];
   let length = 0;
@@ -13,7 +13,7 @@ export function eachLine(stream: Readable, take: (line: string) => void): void {
     const [first = '', ...rest] = decoder.write(bytes).split('\n');
     add(first);
     for (const next of rest) {
-      if (length <= CHARACTERS_MAX) take(parts.join(''));
+      if (length <= most()) take(parts.join(''));
       [parts, length] = [[], 0];
       add(next);
     }
@@ -21,7 +21,7 @@ export function eachLine(stream: Readable, take: (line: string) => void): void {
 
   function add(part: string): void {
     length += part.length;
-    if (length > CHARACTERS_MAX) parts = [];
+    if (length > most()) parts = [];
     else parts.push(part);
   }
 }

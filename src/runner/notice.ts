@@ -11,4 +11,5 @@ export type Notice =
   | { what: 'asked'; run: string; question: Question }
   | { what: 'limited'; run: string; until: Date; reason: string }
   | { what: 'left'; run: string; left: Left }
+  | { what: 'unrecorded'; run: string; of: string; why: string }
   | { what: 'ended'; run: string; ended: Ended };

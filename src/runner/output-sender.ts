@@ -16,6 +16,8 @@ type Parts = {
   /** Hears of chunks before they are sent, and once the server has them. */
   sends?(mark: Mark): void;
   sent?(characters: number): void;
+  /** Hears why nothing more is recorded. */
+  refused?(error: unknown): void;
 };
 
 const CHUNK_BYTES = 16_000;
@@ -159,7 +161,8 @@ export class OutputSender {
         this.#warn(taken?.over_quota);
         if (taken?.pause_ms !== undefined) await sleep(taken.pause_ms);
       }
-    } catch {
+    } catch (error) {
+      this.#parts.refused?.(error);
       this.drop();
     }
   }

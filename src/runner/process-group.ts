@@ -34,7 +34,7 @@ export class ProcessGroup {
   constructor({ command, args, cwd, env, gate }: Program, signalled: (how: Signalled) => void = () => {}) {
     this.#signalled = signalled;
     const isWindows = process.platform === 'win32';
-    const started = isWindows ? onWindows({ command, args, env }) : { command, args };
+    const started = isWindows ? onWindows({ command, args, cwd, env }) : { command, args };
     this.child = spawn(started.command, started.args, {
       ...{ cwd, env: { ...env, ...this.#marked.env }, windowsHide: true },
       // Windows has no groups of processes: there `detached` would open a window.
@@ -113,6 +113,8 @@ export function startFailure(error: Error): string {
 
 /** Sends a signal to a group of processes, on Windows to its program alone; false if it is gone. */
 function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
+  // kill(2) takes 0 for the caller's own group and -1 for all processes: no group of an agent has these numbers.
+  if (pid <= 1) return false;
   try {
     return process.kill(process.platform === 'win32' ? pid : -pid, signal);
   } catch {

@@ -10,6 +10,8 @@ type Parts = {
   isOver(): boolean;
   /** The run is another's. */
   lost(): void;
+  /** It is not on the record. */
+  refused(type: string, error: unknown): void;
 };
 
 /** Reports what happens in a run in order, each until it is taken: the server may be away for a while. */
@@ -29,7 +31,7 @@ export class Reports {
   }
 
   async #send(report: Report): Promise<boolean> {
-    const { run, send, log, isOver, lost } = this.#parts;
+    const { run, send, log, isOver, lost, refused } = this.#parts;
     try {
       await untilTaken(() => send(report), {
         isOver,
@@ -38,6 +40,7 @@ export class Reports {
       return true;
     } catch (error) {
       if (error instanceof DomainError && error.code === 'lock_lost') lost();
+      else refused(report.type, error);
       return false;
     }
   }

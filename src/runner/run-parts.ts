@@ -24,5 +24,7 @@ export type RunParts = {
   printed(run: string, stream: 'stdout' | 'stderr', text: string): void;
   asked(run: string, question: Question): void;
   limited(run: string, until: Date, reason: string): void;
+  /** What a run told is not on its record. */
+  refused(run: string, about: { what: string; why: string }): void;
   left(run: string, left: Left): void;
 };

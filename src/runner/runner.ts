@@ -10,6 +10,7 @@ import type { Notice } from './notice.ts';
 import { ordersFirst } from './orders-first.ts';
 import type { OpenPlace } from './place.ts';
 import type { RunnerPort } from './port.ts';
+import { ProcessorMeter } from './processor.ts';
 import { ASK_SECONDS } from './questions.ts';
 import { isAnswer, isEnding, isRefusal } from './refusals.ts';
 import type { RunParts } from './run-parts.ts';
@@ -56,7 +57,8 @@ export class Runner {
   #seen: Control = { runs: [], queued: false };
   #asks = new AbortController();
   #soon: NodeJS.Timeout | undefined;
-  #answered = { count: 0, ms: 0 };
+  /** Measures from one beat to the next. */
+  readonly #processor = new ProcessorMeter({ overMs: 1 });
   /** What was told last of what the server refuses. */
   #refused: string | undefined;
 
@@ -64,7 +66,7 @@ export class Runner {
     this.#options = { ...options, port: ordersFirst(options.port) };
   }
 
-  /** Shows that it is this runner which has the name, once it is registered. */
+  /** Shows that it is this runner which has the name, once it is registered; 0 before. */
   get token(): number {
     return this.#token;
   }
@@ -169,7 +171,7 @@ export class Runner {
 
   async #beat(more: { leaving?: boolean } = {}): Promise<{ pauseMs: number }> {
     const { port, everyMs = EVERY_MS } = this.#options;
-    const health = healthOf(this.pids(), this.#answered);
+    const health = healthOf(this.pids(), this.#processor);
     this.#obey(await port.beat(this.#token, { health, runs: this.#held(), ...more }));
     return { pauseMs: everyMs.beat };
   }
@@ -239,6 +241,7 @@ export class Runner {
       given: (id) => this.#tell({ what: 'given', run: id }),
       delivered: (id) => this.#tell({ what: 'delivered', run: id }),
       left: (id, left) => this.#tell({ what: 'left', run: id, left }),
+      refused: (id, { what: of, why }) => this.#tell({ what: 'unrecorded', run: id, of, why }),
       limited: (id, until, reason) => this.#tell({ what: 'limited', run: id, until, reason }),
     };
     const run = new ActiveRun(started, parts, resumed);
@@ -246,7 +249,6 @@ export class Runner {
     this.#tell({ what: resumed === undefined ? 'started' : 'resumed', started });
     void run.settled
       .then((ended) => {
-        this.#answered = { count: this.#answered.count + 1, ms: this.#answered.ms + run.ms };
         this.#tell({ what: 'ended', run: started.run.id, ended });
       })
       .finally(() => this.#active.delete(started.run.id));

@@ -9,9 +9,12 @@ import { markOf } from './strays.ts';
 
 const Process = z.object({ pid: z.int().min(1), began: z.string(), mark: z.string().optional() });
 const State = z.object({
-  token: z.int(),
+  /** None before it has registered. */
+  token: z.int().optional(),
   runner: Process,
   children: z.array(Process),
+  /** How many runs its agent does at once. */
+  at_once: z.int().min(1).optional().catch(undefined),
   /** The program that owns those, where one does, and what it was started for. */
   holder: z.object({ ...Process.shape, path: z.string(), secret: z.string(), drives: z.string() }).optional(),
   /** When it was written, in ms; before this start of the machine where it does not say. */
@@ -22,12 +25,14 @@ export type State = z.infer<typeof State>;
 /** What a runner leaves for the next one of its name: its token, and the processes that it has started. */
 export class StateFile {
   readonly #path: string;
+  readonly #atOnce: number;
   #last: Promise<unknown> = Promise.resolve();
   /** Of those that were noted last: some systems are slow to say it. */
   #noted = new Map<number, Noted>();
   #holder: (Address & { drives: string }) | undefined;
 
-  constructor(dataDir: string, agent: string) {
+  constructor(dataDir: string, agent: string, { atOnce = 1 }: { atOnce?: number } = {}) {
+    this.#atOnce = atOnce;
     // A name may hold what no file's name may.
     this.#path = join(runnersFolder(dataDir), `${encodeURIComponent(agent.toLowerCase()).slice(0, 200)}.json`);
   }
@@ -43,14 +48,15 @@ export class StateFile {
   }
 
   /** Writes it; where that fails, the next runner waits for the end of the lease, and finds no processes. */
-  write(token: number, pids: readonly number[]): Promise<void> {
+  write(token: number | undefined, pids: readonly number[]): Promise<void> {
     return this.#next(async () => {
       const holder = this.#holder;
       const [runner, ...noted] = await this.#note(holder === undefined ? pids : [...pids, holder.pid]);
       const children = noted.filter(({ pid }) => pid !== holder?.pid);
       const held = noted.find(({ pid }) => pid === holder?.pid);
       const state: State = {
-        ...{ token, runner, children, at: Date.now() },
+        ...{ runner, children, at_once: this.#atOnce, at: Date.now() },
+        ...(token !== undefined && { token }),
         ...(holder !== undefined && held !== undefined && { holder: { ...holder, ...held } }),
       };
       await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
@@ -77,15 +83,18 @@ export class StateFile {
   }
 }
 
-/** Counts the runners of this data directory that are alive. */
-export async function countRunners(dataDir: string): Promise<number> {
+/** Counts what the living runners of this data directory may do at once. */
+export async function countDriven(dataDir: string): Promise<number> {
   const folder = runnersFolder(dataDir);
   const names = await readdir(folder).catch(() => []);
-  const states = await Promise.all(
-    names.filter((name) => name.endsWith('.json')).map((name) => stateIn(join(folder, name))),
-  );
-  const became = await Promise.all(states.flatMap((state) => (state === undefined ? [] : whatBecameOf(state.runner))));
-  return became.filter((what) => what === 'alive').length;
+  const counts = names
+    .filter((name) => name.endsWith('.json'))
+    .map(async (name) => {
+      const state = await stateIn(join(folder, name));
+      const isDriven = state !== undefined && (await whatBecameOf(state.runner)) === 'alive';
+      return isDriven ? (state.at_once ?? 1) : 0;
+    });
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
 }
 
 /** The folder of what runners of this data directory keep. */

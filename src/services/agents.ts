@@ -45,7 +45,8 @@ export const ChangeAgent = z.strictObject({
   reason: StopReason.optional().describe('Why it is stopped.'),
 });
 
-const getAgent = sqlFunction('get_agent', Agent);
+/** Shows an agent with what its runs tell of its health. */
+export const getAgent = sqlFunction('get_agent', Agent);
 
 /** Stops one agent, lets it go on, renames or retires it. */
 export async function changeAgent(

@@ -271,7 +271,21 @@ begin
 end
 $$;
 
--- get_agent(agent) -> the agent, by name or id. Raises not_found.
+-- How an agent fares: what its runner measures, and what its runs tell, whatever the runner says of that.
+create or replace function app.agent_health(agent public.agents)
+  returns jsonb
+  language sql
+  stable
+as $$
+  select coalesce(agent.health_metrics, '{}') - '{commands_processed,average_response_time}'::text[]
+    || jsonb_strip_nulls(jsonb_build_object('commands_processed', count(*),
+      'average_response_time', round(avg(r.duration_ms))))
+  from public.agent_runs r
+  where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
+    and r.ended_at is not null and r.started_at is not null
+$$;
+
+-- get_agent(agent) -> the agent, by name or id, with what its runs tell of its health. Raises not_found.
 create or replace function public.get_agent(agent text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -282,8 +296,9 @@ create or replace function public.get_agent(agent text, actor jsonb default '{}'
 as $$
 declare
   v_actor app.actor := app.authenticate(actor);
+  v_agent constant public.agents := app.find_agent(agent, v_actor);
 begin
-  return app.agent_full(app.find_agent(agent, v_actor));
+  return app.agent_full(v_agent) || jsonb_build_object('health', app.agent_health(v_agent));
 end
 $$;
 

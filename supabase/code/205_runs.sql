@@ -37,6 +37,13 @@ begin
     -- A review of a task is asked for by submitting it alone.
     perform app.check_form('ask', event.payload -> 'ask' ->> 'kind' in ('permission', 'question')
       and app.as_uuid(event.payload -> 'ask' ->> 'id') is not null, 'a permission or a question, with an id');
+    if exists (
+        select from public.approvals a
+        where a.tenant_id = run.tenant_id and a.id = app.as_uuid(event.payload -> 'ask' ->> 'id')
+          and a.run_id is distinct from run.id) then
+      perform app.fail('already_exists', 'There is another question with this id.',
+        jsonb_build_object('field', 'ask'), 'Give each question an id of its own.');
+    end if;
   elsif event.event_type = 'run.finished'
       and event.payload ->> 'status' <> app.state_of_end(event.payload ->> 'end_reason') then
     perform app.fail('invalid_input', format('A run that ends as %s is %s, not %s.', event.payload ->> 'end_reason',

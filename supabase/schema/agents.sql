@@ -60,6 +60,7 @@ CREATE INDEX idx_agent_runs_active ON public.agent_runs USING btree (tenant_id, 
 CREATE INDEX idx_agent_runs_agent ON public.agent_runs USING btree (tenant_id, agent_id, created_at DESC, id DESC);
 CREATE INDEX idx_agent_runs_command_id ON public.agent_runs USING btree (tenant_id, command_id);
 CREATE INDEX idx_agent_runs_created ON public.agent_runs USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX idx_agent_runs_ended ON public.agent_runs USING btree (tenant_id, agent_id) INCLUDE (project_id, duration_ms) WHERE ((ended_at IS NOT NULL) AND (started_at IS NOT NULL));
 CREATE INDEX idx_agent_runs_expiry ON public.agent_runs USING btree (tenant_id, agent_id, expires_at) WHERE (status = 'queued'::public.agent_run_status);
 CREATE INDEX idx_agent_runs_joining ON public.agent_runs USING btree (tenant_id, agent_id, priority DESC, created_at, id) WHERE ((status = 'queued'::public.agent_run_status) AND (delivery_mode <> 'turn'::text));
 CREATE INDEX idx_agent_runs_open ON public.agent_runs USING btree (tenant_id, status, priority, created_at) WHERE (ended_at IS NULL);
@@ -242,6 +243,20 @@ begin
         where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued' limit 1000) q),
     'version', agent.version));
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.agent_health(agent public.agents)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(agent.health_metrics, '{}') - '{commands_processed,average_response_time}'::text[]
+    || jsonb_strip_nulls(jsonb_build_object('commands_processed', count(*),
+      'average_response_time', round(avg(r.duration_ms))))
+  from public.agent_runs r
+  where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
+    and r.ended_at is not null and r.started_at is not null
 $function$;
 -- owner cairn_owner
 
@@ -499,8 +514,9 @@ CREATE OR REPLACE FUNCTION public.get_agent(agent text, actor jsonb DEFAULT '{}'
 AS $function$
 declare
   v_actor app.actor := app.authenticate(actor);
+  v_agent constant public.agents := app.find_agent(agent, v_actor);
 begin
-  return app.agent_full(app.find_agent(agent, v_actor));
+  return app.agent_full(v_agent) || jsonb_build_object('health', app.agent_health(v_agent));
 end
 $function$;
 -- owner cairn_owner

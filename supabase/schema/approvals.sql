@@ -223,12 +223,15 @@ begin
       from public.approvals a
       where a.tenant_id = event.tenant_id and a.run_id = app.stream_id(event.stream) and a.status = 'pending'
       order by a.id);
-  elsif event.event_type in ('approval.decided', 'approval.expired', 'approval.withdrawn') then
+  elsif event.event_type in ('approval.decided', 'approval.expired', 'approval.withdrawn')
+      -- A runner asks again what it does not know to be taken: the answer may be there already.
+      or event.event_type = 'run.waiting' and v_ask is not null then
     return array(
       select jsonb_build_object('stream', 'run:' || r.id, 'type', 'run.resumed', 'verb', true)
       from public.approvals a
       join public.agent_runs r on r.tenant_id = a.tenant_id and r.id = a.run_id
-      where a.tenant_id = event.tenant_id and a.id = app.stream_id(event.stream)
+      where a.tenant_id = event.tenant_id
+        and a.id = coalesce(app.as_uuid(v_ask ->> 'id'), app.stream_id(event.stream))
         and r.status in ('waiting_input', 'waiting_approval')
         and not exists (
           select from public.approvals o

@@ -103,7 +103,11 @@ describe('agents', () => {
     const { stdout } = await world.run(['agents', 'show', 'CLAUDE-1']);
 
     expect(stdout).toMatch(/^claude-1 {2}claude, online\nhost +box\ndriver +pipe\n/);
-    for (const line of [/modes +turn, steer/, /health +cpu_usage 3/, /\nRuns\nRUN .*\n.* running .*Run the tests\./])
+    for (const line of [
+      /modes +turn, steer/,
+      /health +cpu_usage 3, commands_processed 0/,
+      /\nRuns\nRUN .*\n.* running .*Run the tests\./,
+    ])
       expect(stdout).toMatch(line);
     expect((await world.run(['agents', 'rename', 'claude-1', 'tester'])).stdout).toBe('claude-1 is tester now.\n');
     expect((await world.run(['agents', 'retire', 'tester'])).stdout).toBe('tester is retired, and its name is free.\n');

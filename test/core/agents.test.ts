@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest';
+import { getAgent } from '../../src/services/agents.ts';
 import { call, person } from '../support/calls.ts';
 import { verify } from '../support/commands.ts';
 import { claimed, completed, type Runner, runnerOf } from '../support/runners.ts';
@@ -19,6 +20,26 @@ describe('an agent', () => {
     await runner.beat({ leaving: true });
     expect(await call(as('ada'), 'list_agents')).toMatchObject({ agents: [{ state: 'offline' }] });
     expect(await verify(as('ada'))).toMatchObject({ ok: true });
+  });
+
+  test('has the figures of its runs, whatever its runner says', async ({ as, clock }) => {
+    const runner = await runnerOf(as('ada'), 'claude-1');
+    await runner.beat({ health: { uptime: 5, cpu_usage: 3, commands_processed: 70, average_response_time: 1 } });
+    expect(await getAgent(as('ada'), { agent: 'claude-1' })).toMatchObject({
+      health: { uptime: 5, cpu_usage: 3, commands_processed: 0 },
+    });
+
+    for (const seconds of [2, 4]) {
+      await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'x' });
+      const { run, lock_token } = await claimed(runner);
+      await clock.advance({ seconds });
+      await runner.report(run.id, lock_token, [completed]);
+    }
+    await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'waits' });
+
+    const { health = {} } = await getAgent(as('ada'), { agent: 'claude-1' });
+    expect(health).toMatchObject({ uptime: 5, commands_processed: 2 });
+    expect(Math.round(Number(health['average_response_time']) / 1_000)).toBe(3);
   });
 
   test('has one runner at a time', async ({ as, clock }) => {

@@ -153,6 +153,37 @@ describe('a question of a run', () => {
     await decideApproval(person(as('ada')), { approval: other, decision: 'denied' });
     expect(await state()).toMatchObject({ status: 'running' });
   });
+
+  test('that was answered and is asked again lets the run go on, unless it waits for another', async ({ as }) => {
+    const { id, runner, run, lock_token, state } = await askingRun(as('ada'));
+    const other = newId();
+    await runner.report(run, lock_token, [waiting(other)]);
+    await decideApproval(person(as('ada')), { approval: id, decision: 'approved' });
+
+    await runner.report(run, lock_token, [waiting(id)]);
+    expect(await state()).toMatchObject({ status: 'waiting_approval' });
+    await decideApproval(person(as('ada')), { approval: other, decision: 'denied' });
+    await runner.report(run, lock_token, [waiting(other), waiting(id)]);
+
+    expect(await state()).toMatchObject({ status: 'running' });
+    expect((await call(as('ada'), 'list_approvals')).approvals).toEqual([]);
+    expect(await verify(as('ada'))).toMatchObject({ ok: true });
+  });
+
+  test('is refused under the id of another, for which its run would wait for nothing', async ({ as }) => {
+    const { id } = await askingRun(as('ada'));
+    const { id: free } = await call(as('bo'), 'ask_approval', { title: 'Which port?', wait_seconds: 0 });
+    const { runner, run, lock_token } = await begunRun(as('ada'), 'claude-2');
+
+    for (const taken of [id, String(free)]) {
+      await expect(runner.report(run, lock_token, [waiting(taken)])).rejects.toMatchObject({
+        code: 'already_exists',
+        details: { field: 'ask' },
+      });
+    }
+
+    expect(await call(as('ada'), 'list_runs', { agent: 'claude-2' })).toMatchObject({ runs: [{ status: 'running' }] });
+  });
 });
 
 describe('ask_approval', () => {

@@ -53,3 +53,17 @@ test('the last words of a turn that a hook tells are cut between characters', ()
     result: `a${'😀'.repeat(9_999)}`,
   });
 });
+
+test('what an agent prints and the server refuses is told once, and its run goes on', async ({ as, drive }) => {
+  const refusing = (port: RunnerPort): RunnerPort => ({
+    ...port,
+    output: () => Promise.reject(new DomainError('invalid_input', 'No.')),
+  });
+  const { notices } = await drive({ driver: claude(), port: refusing });
+
+  const command = await ended(as('ada'), await send(as('ada'), 'x'));
+
+  expect(command).toMatchObject({ status: 'completed' });
+  const told = notices.filter(({ what }) => what === 'unrecorded');
+  expect(told).toEqual([expect.objectContaining({ of: 'output', why: 'No.' })]);
+});

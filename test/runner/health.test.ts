@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
-import { memoryMbOf } from '../../src/runner/health.ts';
+import { healthOf, memoryMbOf } from '../../src/runner/health.ts';
 import { ProcessGroup } from '../../src/runner/process-group.ts';
+import { ProcessorMeter } from '../../src/runner/processor.ts';
 
 describe.runIf(process.platform === 'linux')('the memory of an agent', () => {
   test('is also that of what it started', async () => {
@@ -12,5 +13,20 @@ describe.runIf(process.platform === 'linux')('the memory of an agent', () => {
     await group.stop({ graceMs: 300 });
 
     expect(memoryMbOf([])).toBeUndefined();
+  });
+});
+
+describe.runIf(process.platform === 'linux')('the health of an agent', () => {
+  test('has what its processes use of a processor, from one beat to the next', async () => {
+    const args = ['-e', 'for (;;);'];
+    const group = new ProcessGroup({ command: process.execPath, args, cwd: '/', env: {} });
+    const processor = new ProcessorMeter({ overMs: 1 });
+
+    const health = () => healthOf([group.pid ?? 0], processor);
+    expect(health()).not.toHaveProperty('cpu_usage');
+    await vi.waitUntil(() => (health()['cpu_usage'] ?? 0) > 10, { timeout: 10_000, interval: 300 });
+    await group.stop({ graceMs: 300 });
+
+    expect(Object.keys(health()).sort()).toEqual(['cpu_usage', 'uptime']);
   });
 });

@@ -23,7 +23,7 @@ function start(line: string): { child: ChildProcess; pid: number } {
   return { child, pid };
 }
 
-const end = (children: { pid: number; began: string }[], given: { runner?: object; at?: number } = {}) =>
+const end = (children: { pid: number; began: string; mark?: string }[], given: { runner?: object; at?: number } = {}) =>
   endLeftovers(
     { token: 7, runner: { ...GONE, ...given.runner }, children, at: given.at ?? Date.now() },
     { name: 'heron', graceMs: GRACE_MS },
@@ -69,6 +69,33 @@ describe.runIf(process.platform !== 'win32')('what a runner left', () => {
 
     await sleep(100);
     expect(isGroupAlive(pid)).toBe(true);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('a number that was given again', () => {
+  test('is left alone where its program has ended, and what that started has not the mark', async () => {
+    const { child, pid } = start('sleep 60 & exit 0');
+    await once(child, 'exit');
+
+    await end([{ pid, began: '1', mark: 'of another' }]);
+
+    await sleep(100);
+    expect(isGroupAlive(pid)).toBe(true);
+  });
+
+  test.for([0, 1])('stands for no group where it is %i, whatever a file says', async (pid) => {
+    // The real one would end all that the user runs.
+    const kill = vi.spyOn(process, 'kill').mockImplementation((_, signal) => {
+      if (signal === 0) return true;
+      throw new Error('No signal is sent here.');
+    });
+    try {
+      await end([{ pid, began: await beganAt(pid) }]);
+
+      expect(kill.mock.calls.filter(([given]) => given === -1 || Object.is(given, -0) || given === 0)).toEqual([]);
+    } finally {
+      kill.mockRestore();
+    }
   });
 });
 

@@ -87,9 +87,10 @@ describe('what an agent asks', () => {
           ? Promise.reject(new DomainError('invalid_input', 'No.'))
           : port.report(held, events),
     });
-    await drive(as('ada'), { driver: asking({}, told), port: refusing });
+    const { notices } = await drive(as('ada'), { driver: asking({}, told), port: refusing });
 
     await ended(as('ada'), await send(as('ada'), 'x'));
+    expect(notices).toContainEqual(expect.objectContaining({ what: 'unrecorded', of: 'run.waiting', why: 'No.' }));
 
     expect(told).toEqual([expect.stringMatching(/^denied It could not be put to anybody\. Do not look/)]);
   });

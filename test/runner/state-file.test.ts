@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runAgent } from '../../src/cli/runner/run-agent.ts';
 import { readConfig } from '../../src/config.ts';
-import { countRunners, StateFile } from '../../src/runner/state-file.ts';
+import { countDriven, StateFile } from '../../src/runner/state-file.ts';
 
 let dataDir: string;
 
@@ -24,16 +24,29 @@ async function leaveBehind(agent: string): Promise<void> {
 
 describe('the runners of a machine', () => {
   test('are counted while they are alive', async () => {
-    expect(await countRunners(dataDir)).toBe(0);
+    expect(await countDriven(dataDir)).toBe(0);
     const mine = new StateFile(dataDir, 'heron');
     await mine.write(1, []);
     await new StateFile(dataDir, 'ibis@example.com').write(1, []);
     await leaveBehind('egret');
 
     expect(await new StateFile(dataDir, 'egret').read()).toMatchObject({ token: 1 });
-    expect(await countRunners(dataDir)).toBe(2);
+    expect(await countDriven(dataDir)).toBe(2);
+    await new StateFile(dataDir, 'stork', { atOnce: 3 }).write(1, []);
+    expect(await countDriven(dataDir)).toBe(5);
     await mine.remove();
-    expect(await countRunners(dataDir)).toBe(1);
+    expect(await countDriven(dataDir)).toBe(4);
+  });
+
+  test('name what holds their agent before they have registered', async () => {
+    const state = new StateFile(dataDir, 'heron');
+    state.heldBy({ pid: process.pid, path: '/none', secret: 'x', drives: 'y' });
+    await state.write(undefined, []);
+
+    const left = await new StateFile(dataDir, 'heron').read();
+
+    expect(left).toMatchObject({ holder: { pid: process.pid, path: '/none', drives: 'y' } });
+    expect(left).not.toHaveProperty('token');
   });
 
   test('are no more than the machine may have', async () => {
@@ -41,7 +54,7 @@ describe('the runners of a machine', () => {
     const config = readConfig({ dataDir }, { CAIRN_MAX_AGENTS: '1' });
 
     const refused = runAgent(config, ['true'], {
-      ...{ driver: 'pipe', quiet: 5, accept: 'owner', answerWithin: 900, workspace: 'here' },
+      ...{ driver: 'pipe', quiet: 5, accept: 'owner', answerWithin: 900, workspace: 'here', atOnce: 1 },
     });
 
     await expect(refused).rejects.toMatchObject({

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { onWindows } from '../../src/runner/windows-script.ts';
 
 const NPM = 'C:\\Program Files\\npm';
+const cwd = 'C:\\shop';
 const env = { Path: `C:\\Windows;${NPM}`, COMSPEC: 'C:\\Windows\\cmd.exe' };
 
 /** A system with these files. */
@@ -26,7 +27,7 @@ describe('on Windows', () => {
     const target = `${NPM}\\node_modules\\codex\\bin\\codex.js`;
     const files = windows({ [`${NPM}\\codex.cmd`]: shim('node_modules\\codex\\bin\\codex.js'), [target]: '' });
 
-    expect(onWindows({ command: 'codex', args: ['a b', '%PATH%"&x'], env }, files)).toEqual({
+    expect(onWindows({ command: 'codex', args: ['a b', '%PATH%"&x'], cwd, env }, files)).toEqual({
       command: 'node.exe',
       args: [target, 'a b', '%PATH%"&x'],
     });
@@ -41,8 +42,8 @@ describe('on Windows', () => {
       [`${NPM}\\node_modules\\claude\\claude.exe`]: '',
     });
 
-    expect(onWindows({ command: 'codex', args: [], env }, files).command).toBe(`${NPM}\\node.exe`);
-    expect(onWindows({ command: `${NPM}\\claude`, args: ['-p'], env }, files)).toEqual({
+    expect(onWindows({ command: 'codex', args: [], cwd, env }, files).command).toBe(`${NPM}\\node.exe`);
+    expect(onWindows({ command: `${NPM}\\claude`, args: ['-p'], cwd, env }, files)).toEqual({
       command: `${NPM}\\node_modules\\claude\\claude.exe`,
       args: ['-p'],
     });
@@ -51,7 +52,10 @@ describe('on Windows', () => {
   test('another script is given to the shell, with nothing left for it to interpret', () => {
     const files = windows({ 'C:\\my tools\\review.bat': 'echo %*' });
 
-    const started = onWindows({ command: 'C:\\my tools\\review.bat', args: ['a "b" c\\', '%PATH% & del'], env }, files);
+    const started = onWindows(
+      { command: 'C:\\my tools\\review.bat', args: ['a "b" c\\', '%PATH% & del'], cwd, env },
+      files,
+    );
 
     expect(started).toEqual({
       command: 'C:\\Windows\\cmd.exe',
@@ -68,10 +72,11 @@ describe('on Windows', () => {
   test('a program is found where PATH says, and one that is not there keeps its name', () => {
     const files = windows({ [`${NPM}\\heron.exe`]: '' });
 
-    expect(onWindows({ command: 'heron', args: ['x'], env }, files)).toEqual({
+    expect(onWindows({ command: 'heron', args: ['x'], cwd, env }, files)).toEqual({
       command: `${NPM}\\heron.exe`,
       args: ['x'],
     });
-    expect(onWindows({ command: 'ibis', args: [], env }, files)).toEqual({ command: 'ibis', args: [] });
+    expect(onWindows({ command: '.\\heron', args: [], cwd: NPM, env }, files).command).toBe(`${NPM}\\heron.exe`);
+    expect(onWindows({ command: 'ibis', args: [], cwd, env }, files)).toEqual({ command: 'ibis', args: [] });
   });
 });

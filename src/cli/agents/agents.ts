@@ -2,6 +2,7 @@ import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import type { Agent } from '../../events/agents.ts';
 import type { RunBrief } from '../../events/runs.ts';
+import { getAgent } from '../../services/agents.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
 import { perform } from '../local-context.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
@@ -34,7 +35,7 @@ export async function runAgents(config: Config, { all, ...options }: AgentsOptio
 /** `cairn agents show NAME`. */
 export async function runShowAgent(config: Config, given: string, options: JsonOption): Promise<void> {
   const { agent, contents } = await inAgentContext(config, async (ctx) => {
-    const found = await findAgent(ctx, given);
+    const found = await getAgent(ctx, { agent: (await findAgent(ctx, given)).id });
     return { agent: found, contents: await readContents(ctx, runsOf([found])) };
   });
   printResult(agent, options, () => agentLines(agent, contents));

@@ -54,6 +54,11 @@ function addDriving(driving: Command): Command {
         .argParser(duration)
         .default(duration(ANSWER), ANSWER),
     )
+    .addOption(
+      new Option('--at-once <number>', 'how many runs it does at once: with the driver pipe, or in worktrees')
+        .argParser(atOnce)
+        .default(1),
+    )
     .option('--url <url>', 'a cairn serve that it reports to; by default the database of this machine')
     .option('--token-file <file>', 'a file with the token for that server; by default CAIRN_TOKEN')
     .option('--workspace <where>', 'where it works: here, a worktree of its own for each run, or a folder', 'here');
@@ -101,6 +106,11 @@ function addWait(agent: Command): void {
         (await import('./wait-agent.ts')).waitAsAgent(config, options),
       ),
     );
+}
+
+function atOnce(given: string): number {
+  if (/^[1-9]\d?$/.test(given)) return Number(given);
+  throw new InvalidArgumentError('It must be a number from 1 to 99.');
 }
 
 function seconds(given: string): number {

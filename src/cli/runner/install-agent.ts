@@ -11,9 +11,11 @@ import { CLI } from '../setup/demo-client.ts';
 import { askConfirmation } from '../setup/init-questions.ts';
 import { canAsk } from '../terminal/ask.ts';
 import { type JsonOption, printLine, printResult } from '../terminal/output.ts';
+import { agentProgram } from './agent-program.ts';
 import type { AgentRunOptions } from './run-agent.ts';
 import { serviceFile } from './service-file.ts';
 import type { Service } from './service-text.ts';
+import { workFolder } from './work-folder.ts';
 
 export type AgentInstallOptions = AgentRunOptions & { yes?: true };
 
@@ -38,6 +40,8 @@ export async function installAgent(_: Config, words: string[], options: AgentIns
   const file = serviceFile(name);
   const { env } = thisHost();
   refuseWhatIsNotFound(options, env);
+  await workFolder(options.workspace, env);
+  agentProgram(words[0] ?? '', env);
   const service: Service = {
     ...{ name, cwd: process.cwd() },
     words: [process.execPath, CLI, ...runWords(process.argv.slice(2))],

@@ -17,6 +17,13 @@ export function noticeLine(notice: Notice, { name, what }: About): string | unde
       return styled('yellow', `Stopped: ${notice.why}.`);
     case 'refused':
       return styled('yellow', `The ${what} refuses: ${cleanLine(notice.why).slice(0, 300)}`);
+    case 'unrecorded': {
+      const lost = notice.of === 'output' ? 'what it prints from here on' : notice.of;
+      return styled(
+        'yellow',
+        `Not on the record of run ${notice.run.slice(-8)}: ${lost}. ${cleanLine(notice.why).slice(0, 300)}`,
+      );
+    }
     case 'started': {
       const { id, sent_by, content } = notice.started.command;
       return `${styled('cyan', '▶')} command ${id.slice(-8)} from ${cleanLine(sent_by)}: ${cleanLine(content).slice(0, 200)}`;

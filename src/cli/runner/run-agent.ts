@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
-import type { Config } from '../../config.ts';
+import { type Config, thisHost } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
 import { createLog, type Log } from '../../log.ts';
 import type { DriverName } from '../../runner/driver-names.ts';
@@ -10,10 +10,12 @@ import { startHolder } from '../../runner/holder/start-holder.ts';
 import { endLeftovers, takeOver } from '../../runner/leftovers.ts';
 import type { Notice } from '../../runner/notice.ts';
 import { GRACE_MS, Runner } from '../../runner/runner.ts';
-import { countRunners, runnersFolder, StateFile } from '../../runner/state-file.ts';
+import { countDriven, runnersFolder, StateFile } from '../../runner/state-file.ts';
 import { heedNoStopSignal, onStopSignal } from '../../stop-signals.ts';
 import { clean, cleanLine, firstOf } from '../../text.ts';
+import { mistyped } from '../mistyped.ts';
 import { type JsonOption, printLine } from '../terminal/output.ts';
+import { agentProgram } from './agent-program.ts';
 import { noticeLine } from './notice-line.ts';
 import { agentEnvironment, type OpenedPort, openPort, type PortOptions } from './open-port.ts';
 import { openDriver } from './work-folder.ts';
@@ -27,6 +29,7 @@ export type AgentRunOptions = JsonOption &
     type?: string;
     account?: string;
     answerWithin: number;
+    atOnce: number;
     /** `here`, `worktree` or a folder. */
     workspace: string;
   };
@@ -37,18 +40,19 @@ const WAIT_MS = 25_000;
 
 /** `cairn agent run -- COMMAND`: drives an agent until the process is told to end. */
 export async function runAgent(config: Config, words: string[], options: AgentRunOptions): Promise<void> {
-  await refuseTooMany(config);
+  const command = agentProgram(words[0] ?? '', thisHost().env);
+  await refuseTooMany(config, options);
   const type = typeOf(words, options);
   const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
   const opened = await openPort(config, log, options);
   const names = options.name === undefined ? numbered(type) : [options.name];
   try {
     for (const name of names) {
-      const state = new StateFile(config.dataDir, `${name}${opened.place && `@${opened.place}`}`);
+      const state = new StateFile(config.dataDir, `${name}${opened.place && `@${opened.place}`}`, options);
       let held: Held | undefined;
       let runner: Runner;
       try {
-        held = await hold(state, { words, options, name, type });
+        held = await hold(state, { config, command, words, options, name, type });
         runner = await runnerOf({ ...{ config, words, options, opened, log, name, type, state }, ...held });
         await runner.start();
       } catch (error) {
@@ -72,11 +76,12 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
   }
 }
 
-async function refuseTooMany({ dataDir, maxAgents }: Config): Promise<void> {
-  const count = await countRunners(dataDir);
-  if (count < maxAgents) return;
+/** Each run that an agent does beside another has a process of its own, as an agent has. */
+async function refuseTooMany({ dataDir, maxAgents }: Config, { atOnce }: AgentRunOptions): Promise<void> {
+  const count = await countDriven(dataDir);
+  if (count + atOnce <= maxAgents) return;
   throw new DomainError('rate_limited', `This machine drives ${count} of at most ${maxAgents} agents.`, {
-    hint: 'End a runner, or set CAIRN_MAX_AGENTS to more.',
+    hint: `${atOnce > 1 ? 'Say a smaller --at-once' : 'End a runner'}, or set CAIRN_MAX_AGENTS to more.`,
   });
 }
 
@@ -100,20 +105,41 @@ type Held = Pick<Parts, 'driver' | 'env' | 'link' | 'token'> & { leave(): Promis
 /** Goes on with the agent of an earlier runner of this name, or makes ready for one that is started. */
 async function hold(
   state: StateFile,
-  { words, options, name, type }: Pick<Parts, 'words' | 'options' | 'name' | 'type'>,
+  {
+    config: { dataDir },
+    command,
+    words,
+    options,
+    name,
+    type,
+  }: Pick<Parts, 'config' | 'words' | 'options' | 'name' | 'type'> & { command: string },
 ): Promise<Held> {
-  const [command = '', ...given] = words;
+  const [program = '', ...given] = words;
   const { driver, args } = options.driver === 'auto' ? driverOf(type, given) : { driver: options.driver, args: given };
+  if (options.atOnce > 1 && driver !== 'pipe' && options.workspace !== 'worktree') {
+    throw mistyped(
+      `With the driver ${driver} an agent has one process, for one run at a time.`,
+      'Leave --at-once out, or give each run a worktree of its own: --workspace worktree.',
+    );
+  }
   const env = agentEnvironment(name, options);
-  const drives = JSON.stringify([driver, command, args, options.workspace, process.cwd()]);
+  const drives = JSON.stringify([driver, program, args, options.workspace, process.cwd()]);
   const left = await state.read();
   const found = await takeOver(left, { name, drives, graceMs: GRACE_MS });
   const token = found === undefined ? await endLeftovers(left, { name, graceMs: GRACE_MS }) : left?.token;
   const times = { graceMs: GRACE_MS, quietMs: 1_000 * options.quiet, waitMs: WAIT_MS };
-  const link = found ?? (await startHolder({ ...{ driver, command, args: [...args], env }, ...times }));
+  const link =
+    found ?? (await startHolder(runnersFolder(dataDir), { ...{ driver, command, args: [...args], env }, ...times }));
   state.heldBy({ ...link.address, drives });
-  // One that was found works on, for the next try.
-  return { driver, env, link, token, leave: async () => (found === undefined ? link.quit() : link.leave()) };
+  // A runner that is killed as soon as it has registered leaves the agent to the next one, too.
+  if (found === undefined) await state.write(token, []);
+  const leave = async () => {
+    // One that was found works on, for the next try.
+    if (found !== undefined) return link.leave();
+    await link.quit();
+    await state.remove();
+  };
+  return { driver, env, link, token, leave };
 }
 
 async function runnerOf(parts: Parts): Promise<Runner> {
@@ -128,7 +154,7 @@ async function runnerOf(parts: Parts): Promise<Runner> {
     agent: {
       ...{ name, type, driver, host_machine: firstOf(hostname(), 200) },
       ...(config.project !== undefined && { project: config.project }),
-      config: { accepts: options.accept, ...(options.account !== undefined && { account: options.account }) },
+      config: configOf(options),
     },
     token,
     resumed: link.kept,
@@ -136,7 +162,7 @@ async function runnerOf(parts: Parts): Promise<Runner> {
     spoolDir: runnersFolder(config.dataDir),
     askSeconds: options.answerWithin,
     tell(notice) {
-      void state.write(runner.token, runner.pids());
+      note();
       tell(notice, options, { name, what: opened.what });
     },
     printed(run, stream, text) {
@@ -144,8 +170,17 @@ async function runnerOf(parts: Parts): Promise<Runner> {
       else process[stream].write(clean(text));
     },
   });
-  link.changed = () => void state.write(runner.token, runner.pids());
+  const note = () => void state.write(runner.token || token, runner.pids());
+  link.changed = note;
   return runner;
+}
+
+function configOf({ accept, account, atOnce }: AgentRunOptions): Record<string, unknown> {
+  return {
+    accepts: accept,
+    ...(account !== undefined && { account }),
+    ...(atOnce > 1 && { runs_at_once: atOnce }),
+  };
 }
 
 function tell(notice: Notice, { json }: JsonOption, about: Parameters<typeof noticeLine>[1]): void {

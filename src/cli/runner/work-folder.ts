@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { messageOf } from '../../errors.ts';
 import type { Driver } from '../../runner/driver.ts';
+import { git } from '../../runner/git.ts';
 import type { OpenPlace } from '../../runner/place.ts';
 import { worktrees } from '../../runner/worktrees.ts';
 import { mistyped } from '../mistyped.ts';
@@ -19,26 +20,32 @@ type Given = {
 
 /** Opens the driver of an agent where `--workspace` says. */
 export async function openDriver(given: Given): Promise<{ driver: Driver; enter?: OpenPlace }> {
-  const { workspace, open } = given;
-  const from = process.cwd();
-  if (workspace === 'here') return { driver: await open(from) };
-  if (workspace === 'worktree') {
-    const driver = await open(from);
-    // A text that joins the turn of another run would not be in its own worktree.
-    const modes = driver.modes.filter((mode) => mode !== 'steer');
-    return { driver: { ...driver, modes }, enter: await enterWorktrees({ ...given, from }) };
-  }
+  const { workspace, env, open } = given;
+  const folder = await workFolder(workspace, env);
+  const driver = await open(folder);
+  if (workspace !== 'worktree') return { driver };
+  // A text that joins the turn of another run would not be in its own worktree.
+  const modes = driver.modes.filter((mode) => mode !== 'steer');
+  return { driver: { ...driver, modes }, enter: await worktrees({ ...given, from: folder }) };
+}
+
+/** Finds the folder in which an agent works, or from which its worktrees are made. Raises invalid_input without one. */
+export async function workFolder(workspace: string, env: NodeJS.ProcessEnv): Promise<string> {
+  const here = process.cwd();
+  if (workspace === 'here') return here;
+  if (workspace === 'worktree') return inRepository(here, env);
   // What is empty would be this folder: a variable of a script that is not set.
   if (workspace.trim() === '') throw mistyped('--workspace names no folder.', WORKSPACES);
   const folder = resolve(workspace);
   const found = await stat(folder).catch(() => undefined);
-  if (found?.isDirectory()) return { driver: await open(folder) };
+  if (found?.isDirectory()) return folder;
   throw mistyped(`There is no folder ${folder}.`, WORKSPACES);
 }
 
-async function enterWorktrees(given: Given & { from: string }): Promise<OpenPlace> {
+async function inRepository(folder: string, env: NodeJS.ProcessEnv): Promise<string> {
   try {
-    return await worktrees(given);
+    await git(folder, env, ['rev-parse', '--show-toplevel']);
+    return folder;
   } catch (error) {
     throw mistyped(
       `Worktrees need a git repository: ${messageOf(error)}.`,

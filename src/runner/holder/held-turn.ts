@@ -4,9 +4,6 @@ import type { Answer, Driver, Ended, Limited, Mode, Question, Turn, Watcher } fr
 import type { Mark } from '../output-sender.ts';
 import type { FromHolder, HeldRun } from './messages.ts';
 
-/** Of what a run printed and the server does not have yet, so many characters are kept for another runner. */
-const KEPT_CHARACTERS = 1_048_576;
-
 type Asked = { question: Question & { id: string }; answer(answer: Answer): void };
 
 /** A run of a driver, with all that a runner must hear of it, also one that comes later. */
@@ -82,9 +79,9 @@ export class HeldTurn {
     this.#drop(characters - this.#after);
   }
 
-  /** Forgets what is older than a runner that comes later shall have. */
-  cut(): void {
-    this.#drop(this.#characters - KEPT_CHARACTERS);
+  /** Keeps so many characters for a runner that comes later, the last ones. */
+  cut(most: number): void {
+    this.#drop(this.#characters - Math.floor(most));
   }
 
   #watcher(): Watcher {
@@ -130,8 +127,8 @@ export class HeldTurn {
         settle({ decision: 'denied' });
         this.#tell({ say: 'withdrew', run: this.run, ask: id });
       };
-      this.#asks.set(id, { question, answer: settle });
       this.#tell({ say: 'asks', run: this.run, question });
+      this.#asks.set(id, { question, answer: settle });
       if (signal.aborted) withdraw();
       else signal.addEventListener('abort', withdraw, { once: true });
     });

@@ -4,13 +4,16 @@ import { DomainError, messageOf } from '../../errors.ts';
 import type { Driver } from '../driver.ts';
 import { DRIVERS } from '../drivers/catalog.ts';
 import { Gate } from '../gate.ts';
-import { eachLine, jsonOf } from '../lines.ts';
+import { eachLine, jsonOf, CHARACTERS_MAX as LINE_CHARACTERS_MAX } from '../lines.ts';
 import { HeldTurn } from './held-turn.ts';
 import { type FromHolder, PROTOCOL, type Start, ToHolder } from './messages.ts';
 
 // Of what a runner has not read yet, and of what a run printed while no runner was there.
 const WAITING_MAX = 1_048_576;
 const LOOK_MS = 250;
+// Of whoever has not shown yet that it is the runner.
+const HELLO_CHARACTERS_MAX = 1_000;
+const HELLO_MS = 5_000;
 
 type Held = {
   driver: Promise<Driver>;
@@ -49,7 +52,11 @@ export class Holder {
 
   listen(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#server.once('error', reject).listen(this.#start.path, resolve);
+      this.#server.once('error', reject).listen(this.#start.path, () => {
+        // One that cannot be let in, as when there are too many, must not end what is held.
+        this.#server.off('error', reject).on('error', () => {});
+        resolve();
+      });
     });
   }
 
@@ -73,13 +80,17 @@ export class Holder {
 
   #meet(socket: Socket): void {
     socket.on('error', () => socket.destroy());
-    eachLine(socket, (line) => {
+    const isRunner = () => socket === this.#runner;
+    const waiting = setTimeout(() => isRunner() || socket.destroy(), HELLO_MS);
+    socket.once('close', () => clearTimeout(waiting));
+    const take = (line: string) => {
       const { data } = ToHolder.safeParse(jsonOf(line));
-      if (data === undefined) return;
-      if (socket === this.#runner) void this.#take(data);
-      else if (data.say === 'hello' && this.#isHers(data)) this.#welcome(socket);
+      if (isRunner()) {
+        if (data !== undefined) void this.#take(data);
+      } else if (data?.say === 'hello' && this.#isHers(data)) this.#welcome(socket);
       else socket.destroy();
-    });
+    };
+    eachLine(socket, take, () => (isRunner() ? LINE_CHARACTERS_MAX : HELLO_CHARACTERS_MAX));
   }
 
   #isHers({ secret, protocol }: Extract<ToHolder, { say: 'hello' }>): boolean {
@@ -174,7 +185,8 @@ export class Holder {
 
   async #close(cwd: string): Promise<void> {
     const held = this.#drivers.get(cwd);
-    await (await held?.driver)?.close();
+    // One that did not open has nothing to close.
+    await held?.driver.then((driver) => driver.close()).catch(() => {});
     this.#drivers.delete(cwd);
   }
 
@@ -193,14 +205,17 @@ export class Holder {
   }
 
   #say(told: FromHolder): void {
-    this.#runner?.write(`${JSON.stringify(told)}\n`);
+    // Raises what no line can hold, also while nobody is there: it must not be kept for the next runner.
+    const line = JSON.stringify(told);
+    this.#runner?.write(`${line}\n`);
   }
 
   /** Nothing that is printed is lost while nobody reads it, and it does not fill the memory. */
   #flow(): void {
     const { gate, turns, runner } = { gate: this.#gate, turns: [...this.#turns.values()], runner: this.#runner };
     const waits = runner?.writableLength ?? turns.reduce((sum, { waiting }) => sum + waiting, 0);
-    if (runner !== undefined) for (const turn of turns) turn.cut();
+    // The next runner reads all of it as one line.
+    if (runner !== undefined) for (const turn of turns) turn.cut(WAITING_MAX / turns.length);
     if (waits > WAITING_MAX) gate.close();
     else gate.open();
   }

@@ -1,11 +1,10 @@
 // The program of a holder, which a runner starts: what it is to hold comes as a line on its standard input.
-import { rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { onStopSignal } from '../../stop-signals.ts';
 import { Holder } from './holder.ts';
 import { Start } from './messages.ts';
+import { removeFolder } from './socket-folder.ts';
 
 const lines = createInterface({ input: process.stdin });
 const { value } = await lines[Symbol.asyncIterator]().next();
@@ -16,5 +15,5 @@ onStopSignal(() => void holder.end());
 await holder.listen();
 process.stdout.write('ready\n');
 await holder.ended;
-if (process.platform !== 'win32') await rm(dirname(start.path), { recursive: true, force: true });
+await removeFolder(start.path);
 process.exit();

@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { DomainError } from '../../errors.ts';
@@ -10,17 +8,17 @@ import { newId } from '../../events/ids.ts';
 import { PACKAGE_ROOT } from '../../package-root.ts';
 import { HolderLink } from './link.ts';
 import type { Start } from './messages.ts';
+import { makeSocketFolder, removeSocket } from './socket-folder.ts';
 
 const PROGRAM = fileURLToPath(new URL('dist/holder.js', PACKAGE_ROOT));
 const READY_MS_MAX = 20_000;
 
 type Given = Omit<Start, 'path' | 'secret'>;
 
-/** Starts a holder, and connects to it. */
-export async function startHolder(given: Given): Promise<HolderLink> {
+/** Starts a holder, and connects to it; its socket is in a folder of its own in `dir`. */
+export async function startHolder(dir: string, given: Given): Promise<HolderLink> {
   const secret = randomBytes(32).toString('base64url');
-  const folder = process.platform === 'win32' ? undefined : await mkdtemp(join(tmpdir(), 'cairn-'));
-  const path = folder === undefined ? `\\\\.\\pipe\\cairn-${newId()}` : join(folder, 'holder');
+  const path = process.platform === 'win32' ? `\\\\.\\pipe\\cairn-${newId()}` : await makeSocketFolder(dir);
   const child = spawn(process.execPath, [PROGRAM], {
     ...{ detached: true, windowsHide: true, cwd: tmpdir() },
     env: given.env,
@@ -44,7 +42,7 @@ export async function startHolder(given: Given): Promise<HolderLink> {
     return link;
   } catch (error) {
     child.kill('SIGTERM');
-    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+    await removeSocket(path);
     throw error;
   }
 }

@@ -8296,7 +8296,21 @@ begin
 end
 $$;
 
--- get_agent(agent) -> the agent, by name or id. Raises not_found.
+-- How an agent fares: what its runner measures, and what its runs tell, whatever the runner says of that.
+create or replace function app.agent_health(agent public.agents)
+  returns jsonb
+  language sql
+  stable
+as $$
+  select coalesce(agent.health_metrics, '{}') - '{commands_processed,average_response_time}'::text[]
+    || jsonb_strip_nulls(jsonb_build_object('commands_processed', count(*),
+      'average_response_time', round(avg(r.duration_ms))))
+  from public.agent_runs r
+  where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
+    and r.ended_at is not null and r.started_at is not null
+$$;
+
+-- get_agent(agent) -> the agent, by name or id, with what its runs tell of its health. Raises not_found.
 create or replace function public.get_agent(agent text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -8307,8 +8321,9 @@ create or replace function public.get_agent(agent text, actor jsonb default '{}'
 as $$
 declare
   v_actor app.actor := app.authenticate(actor);
+  v_agent constant public.agents := app.find_agent(agent, v_actor);
 begin
-  return app.agent_full(app.find_agent(agent, v_actor));
+  return app.agent_full(v_agent) || jsonb_build_object('health', app.agent_health(v_agent));
 end
 $$;
 
@@ -8839,6 +8854,13 @@ begin
     -- A review of a task is asked for by submitting it alone.
     perform app.check_form('ask', event.payload -> 'ask' ->> 'kind' in ('permission', 'question')
       and app.as_uuid(event.payload -> 'ask' ->> 'id') is not null, 'a permission or a question, with an id');
+    if exists (
+        select from public.approvals a
+        where a.tenant_id = run.tenant_id and a.id = app.as_uuid(event.payload -> 'ask' ->> 'id')
+          and a.run_id is distinct from run.id) then
+      perform app.fail('already_exists', 'There is another question with this id.',
+        jsonb_build_object('field', 'ask'), 'Give each question an id of its own.');
+    end if;
   elsif event.event_type = 'run.finished'
       and event.payload ->> 'status' <> app.state_of_end(event.payload ->> 'end_reason') then
     perform app.fail('invalid_input', format('A run that ends as %s is %s, not %s.', event.payload ->> 'end_reason',
@@ -10729,7 +10751,8 @@ end
 $$;
 
 -- Lists what follows from an event for approvals and the runs that wait for them: a run that asks opens one, its answer
--- lets the run go on; what the end of a run, or one that goes on by itself, leaves open is not asked any more.
+-- lets the run go on, also one that is there when it is asked again; what the end of a run, or one that goes on by
+-- itself, leaves open is not asked any more.
 create or replace function app.follow_approvals(event public.events)
   returns jsonb[]
   language plpgsql
@@ -10756,12 +10779,15 @@ begin
       from public.approvals a
       where a.tenant_id = event.tenant_id and a.run_id = app.stream_id(event.stream) and a.status = 'pending'
       order by a.id);
-  elsif event.event_type in ('approval.decided', 'approval.expired', 'approval.withdrawn') then
+  elsif event.event_type in ('approval.decided', 'approval.expired', 'approval.withdrawn')
+      -- A runner asks again what it does not know to be taken: the answer may be there already.
+      or event.event_type = 'run.waiting' and v_ask is not null then
     return array(
       select jsonb_build_object('stream', 'run:' || r.id, 'type', 'run.resumed', 'verb', true)
       from public.approvals a
       join public.agent_runs r on r.tenant_id = a.tenant_id and r.id = a.run_id
-      where a.tenant_id = event.tenant_id and a.id = app.stream_id(event.stream)
+      where a.tenant_id = event.tenant_id
+        and a.id = coalesce(app.as_uuid(v_ask ->> 'id'), app.stream_id(event.stream))
         and r.status in ('waiting_input', 'waiting_approval')
         and not exists (
           select from public.approvals o
@@ -17075,6 +17101,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003350', '6e2f3774f472c54a6fed4013061a75807bddb992b6a528519c53aeec0630b784', '0.1.0'),
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
   ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
-  ('code', '9223fc692358bf3b3e3dfc401a60d258b1b7f811200cd49cf64c17bb568ded4a', '0.1.0')
+  ('20261201003460', '97dbf3a67bd775475719033f15ff449e23a6528f4c58a058adee9327cb453248', '0.1.0'),
+  ('code', '4eec39e398083ea01277598e699bf57266f8ec2d507bf302fc5231ad13dcc456', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
