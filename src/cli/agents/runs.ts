@@ -93,6 +93,7 @@ export function runTable(runs: readonly RunBrief[], contents: Contents): string[
       text: ({ priority, ended_at }) => (ended_at === undefined ? String(priority) : ''),
       spare: 2,
     },
+    { heading: 'MODE', text: ({ mode, ended_at }) => (ended_at === undefined ? mode : ''), spare: 1 },
     { heading: 'COMMAND', text: (run) => askedOf(run, contents), flexible: true, spare: 5 },
     { heading: 'NOTE', text: noteOfRun, style: (text) => styled('dim', text), flexible: true, spare: 6 },
     { heading: 'TOOK', text: tookOf, spare: 1 },
