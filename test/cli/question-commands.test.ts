@@ -87,3 +87,18 @@ test('the status shows the own words of a question on one line, and what waits f
   await typed(['approve', '1']);
   expect((await run(['status'])).stdout).not.toContain('approval');
 });
+
+test('the status shows a claim that has lapsed once, as ready', async () => {
+  await agent.call('create_tasks', { project: 'web', tasks: [{ title: 'Lapse' }, { title: 'Held' }] });
+  const lapses = { task: 'web-3', ttl_seconds: 1 };
+  await agent.call('claim_task', lapses);
+  await agent.call('claim_task', { task: 'web-4' });
+  await expect.poll(async () => (await json('show', 'web-3')).ready, { timeout: 10_000 }).toBe(true);
+
+  const { stdout } = await run(['status']);
+
+  const [, inProgress = '', ready = ''] = stdout.split(/^(?:In progress|Ready)$/m);
+  expect(inProgress).toMatch(/^web-4 /m);
+  expect(inProgress).not.toMatch(/web-3|more/);
+  expect(ready).toMatch(/^web-3 +ready .* ada, expired /m);
+});
