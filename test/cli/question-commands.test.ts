@@ -102,3 +102,11 @@ test('the status shows a claim that has lapsed once, as ready', async () => {
   expect(inProgress).not.toMatch(/web-3|more/);
   expect(ready).toMatch(/^web-3 +ready .* ada, expired /m);
 });
+
+test('what a person closes is submitted where a gate asks for an approval', async () => {
+  expect((await typed(['close', 'web-2'])).stdout).toBe(
+    'Not closed yet: web-2 "Ship". It was submitted, and waits for review by a person.\n' +
+      'In consequence: an approval was requested.\n',
+  );
+  expect((await typed(['approve', 'web-2'])).stdout).toContain('Approved web-2 "Ship" (completed).');
+});
