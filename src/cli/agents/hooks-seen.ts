@@ -1,11 +1,10 @@
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { CLIENTS } from '../../clients/catalog.ts';
 import { clientsWithHooks } from '../../clients/changes.ts';
 import { HOOK_HOSTS } from '../../clients/hooks.ts';
 import type { Config } from '../../config.ts';
 import type { Agent } from '../../events/agents.ts';
-import { firstOf } from '../../text.ts';
+import { hostName } from '../../host-name.ts';
 import { DIALECTS, isHookClient } from '../hook/dialects.ts';
 
 /**
@@ -14,7 +13,7 @@ import { DIALECTS, isHookClient } from '../hook/dialects.ts';
  */
 export function hooksNeverSeen({ configDir }: Pick<Config, 'configDir'>, agents: readonly Agent[]): string[] {
   const installed = clientsWithHooks(join(configDir, 'setup'));
-  const here = firstOf(hostname(), 200);
+  const here = hostName();
   return HOOK_HOSTS.filter(({ id }) => installed.includes(id)).flatMap(({ id, trust }) => {
     const type = isHookClient(id) ? DIALECTS[id].type : id;
     if (agents.some((agent) => agent.driver === 'hook' && agent.type === type && agent.host === here)) return [];

@@ -87,18 +87,13 @@ async function atBorder(ctx: Context, answering: Answering): Promise<void> {
   const { input, turn, say } = answering;
   if (isDriven() || input.is_subagent) return;
   await turn.endWait();
-  const [{ callAs, pathOf }, { noteDelivered, textFor }] = await loadCalling();
+  const { callAs, noteDelivered, textFor } = await import('./calling.ts');
   answering.allow(ANSWER_MS_MAX);
   const given = await callAs(ctx, answering, { takes: 'joining' });
-  if ('interrupt' in given)
-    return say({ end: (await import('../../services/order.ts')).interruptText(given.interrupt) });
+  if ('interrupt' in given) return say({ end: given.interrupt });
   if ('nothing' in given) return;
   say({ context: textFor(given) });
-  await noteDelivered(ctx, given, pathOf(answering));
-}
-
-function loadCalling() {
-  return Promise.all([import('./calling.ts'), import('../../runner/calling.ts')]);
+  await noteDelivered(ctx, given, answering);
 }
 
 /** Ends what the turn was about, and goes on with the next. Resolves to whether the turn goes on. */
@@ -113,7 +108,7 @@ async function atEnd(ctx: Context, answering: Answering): Promise<boolean> {
 async function goOn(ctx: Context, answering: Answering, ended?: object): Promise<boolean> {
   const { input, turn, say } = answering;
   if (isDriven()) return false;
-  const [{ callAs, pathOf }, { noteDelivered, textFor }] = await loadCalling();
+  const { callAs, noteDelivered, textFor } = await import('./calling.ts');
   const times = turn.continued();
   // Who broke a turn off wants no other.
   const isOver = times >= CONTINUATIONS_MAX || (input.status !== undefined && input.status !== 'completed');
@@ -125,7 +120,7 @@ async function goOn(ctx: Context, answering: Answering, ended?: object): Promise
   });
   if (!('command' in given)) return false;
   say({ goOn: textFor(given) });
-  await Promise.all([turn.setContinued(times + 1), turn.endWait(), noteDelivered(ctx, given, pathOf(answering))]);
+  await Promise.all([turn.setContinued(times + 1), turn.endWait(), noteDelivered(ctx, given, answering)]);
   return true;
 }
 
