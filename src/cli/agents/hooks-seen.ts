@@ -6,6 +6,8 @@ import type { Config } from '../../config.ts';
 import type { Agent } from '../../events/agents.ts';
 import { hostName } from '../../host-name.ts';
 import { DIALECTS, isHookClient } from '../hook/dialects.ts';
+import { readGaveUp } from '../hook/gave-up.ts';
+import { fromNow } from '../terminal/table.ts';
 
 /**
  * Tells of each client for which `cairn init` has installed hooks here that none of them has spoken: a client that does
@@ -20,4 +22,11 @@ export function hooksNeverSeen({ configDir }: Pick<Config, 'configDir'>, agents:
     const name = CLIENTS.find((client) => client.id === id)?.name ?? id;
     return `${name}: hooks never seen${trust === undefined ? '' : `. ${trust}`}.`;
   });
+}
+
+/** Tells of each client whose last trouble with a hook is fresh: the hook itself said nothing. */
+export function hooksThatGaveUp({ dataDir }: Pick<Config, 'dataDir'>): string[] {
+  return readGaveUp(dataDir).map(
+    ({ event, agent, at, why }) => `The hook ${event} of ${agent} gave up ${fromNow(at)}: ${why}`,
+  );
 }
