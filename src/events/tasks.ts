@@ -141,6 +141,7 @@ export const taskEvents = () =>
     'task.unblocked': { says: 'it can go on', data: TaskUnblocked },
     'task.submitted': {
       says: 'done by its holder, and waits for who checks it',
+      by: 'door',
       data: TaskCompleted,
       added: z.object({ lock_token: LockTokenAdded }),
     },
@@ -203,13 +204,9 @@ export function taskReleased(task: string, data: z.infer<typeof TaskReleased>, e
   return { stream: `task:${task}`, type: 'task.released', data, expect, state: Task };
 }
 
+/** Becomes `task.submitted` where nothing is missing but what others have to say. */
 export function taskCompleted(task: string, data: z.infer<typeof TaskCompleted>, expect: Expectation): NewEvent<Task> {
   return { stream: `task:${task}`, type: 'task.completed', data, expect, state: Task };
-}
-
-/** The same for who checks it, where completion waits for that. */
-export function taskSubmitted(task: string, data: z.infer<typeof TaskCompleted>, expect: Expectation): NewEvent<Task> {
-  return { stream: `task:${task}`, type: 'task.submitted', data, expect, state: Task };
 }
 
 export function taskNoted(task: string, data: z.infer<typeof Note>): NewEvent<Task> {

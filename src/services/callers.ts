@@ -5,6 +5,7 @@ import { sqlFunction } from '../db/sql-function.ts';
 import type { Run } from '../events/runs.ts';
 import { firstOf, text } from '../text.ts';
 import { idListedBy } from './listed-id.ts';
+import { interruptText } from './order.ts';
 import { addOutput } from './output.ts';
 import { getControl, reportRun, Started } from './runner.ts';
 
@@ -20,7 +21,8 @@ const TYPES: Readonly<Record<string, string>> = { 'claude-code': 'claude', 'gemi
 const Answer = z.union([
   /** `again`: it was given before, and has not ended. */
   Started.extend({ again: z.boolean().optional() }),
-  z.object({ interrupt: z.string() }),
+  /** The words for the agent. */
+  z.object({ interrupt: z.string().transform(interruptText) }),
   z.object({ nothing: z.string() }),
 ]);
 export type Answer = z.infer<typeof Answer>;

@@ -10,7 +10,7 @@ const Needs = z.object({
   /** In progress; the holder's session has ended. */
   left: z.array(TaskBrief),
   left_count: z.int(),
-  /** A gate requires a person's approval. */
+  /** A gate on the claim requires a person's approval. */
   unapproved: z.array(TaskBrief),
   unapproved_count: z.int(),
 });

@@ -29,7 +29,6 @@ import {
   taskCompleted,
   taskCreated,
   taskReleased,
-  taskSubmitted,
   taskUpdated,
   Version,
 } from '../events/tasks.ts';
@@ -194,21 +193,16 @@ export const CompleteTask = z.strictObject({ task: HeldTask, lock_token: LockTok
 export const CompleteTaskAsPerson = CompleteTask.partial({ lock_token: true });
 
 /** Completes a task with a summary and the evidence for each criterion, or submits it to who checks it. */
-export async function completeTask(
+export function completeTask(
   ctx: Context,
   { task, lock_token, ...data }: z.output<typeof CompleteTaskAsPerson>,
 ): Promise<ChangedTask> {
-  try {
-    return await change(ctx, [taskCompleted(task, data, { lock_token })]);
-  } catch (error) {
-    if (!(error instanceof DomainError) || error.details?.submit !== true) throw error;
-    return change(ctx, [taskSubmitted(task, data, { lock_token })]);
-  }
+  return change(ctx, [taskCompleted(task, data, { lock_token })]);
 }
 
 export const CompleteUnheldTask = CompleteTask.omit({ lock_token: true });
 
-/** Completes a task that nobody holds, as a person: claims it for that moment. A refusal leaves it as it was. */
+/** The same for a task that nobody holds, as a person: claims it for that moment. A refusal leaves it as it was. */
 export function completeUnheldTask(
   ctx: Context,
   { task, ...data }: z.output<typeof CompleteUnheldTask>,

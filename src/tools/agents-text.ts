@@ -5,7 +5,7 @@ import type { RunBrief } from '../events/runs.ts';
 import { named, quote } from '../quote.ts';
 import { NO_OTHER_WAY } from '../services/approvals.ts';
 import type { NextCommandAnswer } from '../services/callers.ts';
-import { interruptText, orderText } from '../services/order.ts';
+import { orderText } from '../services/order.ts';
 import { block, lines, time } from './render.ts';
 
 export function renderAgent(agent: Agent): string {
@@ -19,7 +19,7 @@ export function renderAgent(agent: Agent): string {
 }
 
 export function renderNext({ given, again, interrupted }: NextCommandAnswer): string {
-  if (interrupted !== undefined) return interruptText(interrupted);
+  if (interrupted !== undefined) return interrupted;
   if (given === undefined) return 'Nothing waits for you. Next: next_command with wait_seconds, or end your turn.';
   return lines(
     again && 'You have not ended this one:',

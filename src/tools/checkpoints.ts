@@ -146,9 +146,9 @@ function renderResumption(found: z.infer<typeof Resumption>): string {
   );
 }
 
-/** Lists tasks in progress that the caller does not hold. */
+/** Lists tasks in progress that somebody else than the caller holds. What has lapsed is among those that are ready. */
 export function heldByOthers({ in_progress, mine }: Pick<Resumption, 'in_progress' | 'mine'>): TaskBrief[] | undefined {
-  return in_progress?.filter(({ ref }) => !mine?.some((own) => own.ref === ref));
+  return in_progress?.filter(({ ref, ready }) => !ready && !mine?.some((own) => own.ref === ref));
 }
 
 /** Formats a task of the caller's. Only the worker that claimed it has the token, unless an earlier process held it. */

@@ -164,7 +164,7 @@ select app.declare_event('task.reopened', 'reason!:said:4000');
 
 select app.declare_event('task.returned', 'internal', 'reason!:said:4000');
 
-select app.declare_event('task.submitted', 'summary:text:10000', 'evidence:array:400000',
+select app.declare_event('task.submitted', 'internal', 'summary:text:10000', 'evidence:array:400000',
   'lock_token+:positive:999999999');
 
 select app.declare_event('task.unblocked', 'reason:text:4000');

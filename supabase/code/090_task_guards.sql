@@ -1,7 +1,17 @@
 -- The guards of tasks: the events that may happen now.
 
--- A claim says once that every criterion needs an answer: the briefing lists them already.
+-- Lists what a move still lacks.
 create or replace function app.unmet_gates(task public.tasks, rules jsonb, move text, event public.events)
+  returns text[]
+  language sql
+  stable
+as $$
+  select app.unmet_work(task, rules, move, event) || app.unmet_checks(task, rules, move, event)
+$$;
+
+-- Lists what it lacks of the work itself. A claim says once that every criterion needs an answer: the briefing lists
+-- them already.
+create or replace function app.unmet_work(task public.tasks, rules jsonb, move text, event public.events)
   returns text[]
   language plpgsql
   stable
@@ -30,17 +40,41 @@ begin
           and not exists (select from public.decisions d where d.tenant_id = task.tenant_id and d.task_id = task.id)
         then array['a decision for this task (record_decision with task)']
         else '{}' end
-      -- Whoever submits asks for it.
-      || case when v_require ? 'approval' and task.approved_at is null
-          and event.event_type is distinct from 'task.submitted'
-        then array[format('approval by a person (cairn approve %s)', task.ref)]
-        else '{}' end
       || case when v_require ? 'clean_scope' and not app.is_scope_clean(task, rules)
         then array['a diff artifact naming its files, all in scope (add_artifact type diff, files)']
         else '{}' end;
   end loop;
-  return v_missing || case when move = 'complete' and app.awaits_review(task, event)
-    then array[format('review by %s', app.quoted_name(task.reviewer))] else '{}' end;
+  return v_missing;
+end
+$$;
+
+-- Lists what others have to say to it.
+create or replace function app.unmet_checks(task public.tasks, rules jsonb, move text, event public.events)
+  returns text[]
+  language sql
+  stable
+as $$
+  select case when task.approved_at is null and exists (
+        select from jsonb_array_elements(rules -> 'gates') g
+        where g ->> 'on' = move and g -> 'require' ? 'approval'
+          and app.match_condition(g -> 'when', event.payload, task.priority))
+      then array[format('approval by a person (cairn approve %s)', task.ref)] else '{}' end
+    || case when move = 'complete' and app.awaits_review(task, event)
+      then array[format('review by %s', app.quoted_name(task.reviewer))] else '{}' end
+$$;
+
+-- Tells whether a completion lacks nothing but what others have to say: it is submitted to them.
+create or replace function app.is_submission(task public.tasks, rules jsonb, event public.events)
+  returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return event.event_type = 'task.completed' and event.causation_id is null and task.status = 'in_progress'
+    and (rules ? 'gates' or task.reviewer is not null)
+    and app.unmet_checks(task, rules, 'complete', event) <> '{}'
+    and app.unmet_work(task, rules, 'complete', event) = '{}';
 end
 $$;
 
@@ -51,7 +85,6 @@ create or replace function app.awaits_review(task public.tasks, event public.eve
   stable
 as $$
   select task.reviewer is not null and event.causation_id is null
-    and event.event_type is distinct from 'task.submitted'
     and (event.event_type is null or event.actor ->> 'agent' is not null or not app.may_review(event, task.reviewer))
 $$;
 
@@ -203,15 +236,11 @@ create or replace function app.check_gates(task public.tasks, rules jsonb, move 
 as $$
 declare
   v_missing text[] := app.unmet_gates(task, rules, move, event);
-  v_submitted public.events := event;
 begin
   if cardinality(v_missing) > 0 then
-    v_submitted.event_type := 'task.submitted';
     perform app.fail('gate_unmet',
       format('Task %s cannot %s yet. Missing: %s.', task.ref, move, array_to_string(v_missing, '; ')),
-      jsonb_build_object('missing', v_missing)
-        || case when event.event_type = 'task.completed' and app.unmet_gates(task, rules, move, v_submitted) = '{}'
-          then '{"submit": true}'::jsonb else '{}' end,
+      jsonb_build_object('missing', v_missing),
       'Provide what is missing, then repeat the call'
         || coalesce(
           ' with all of the evidence, each note saying what shows it (a command and what it printed, a test, a '
@@ -438,7 +467,7 @@ begin
     perform app.check_evidence(task, event.payload -> 'evidence');
   end if;
   if (project.rules ? 'gates' or task.reviewer is not null)
-      and event.event_type in ('task.submitted', 'task.completed', 'task.cancelled', 'task.reopened') then
+      and event.event_type in ('task.completed', 'task.cancelled', 'task.reopened') then
     perform app.check_gates(task, project.rules, case event.event_type
       when 'task.cancelled' then 'cancel' when 'task.reopened' then 'reopen' else 'complete' end, event);
   end if;

@@ -343,7 +343,8 @@ begin
 end
 $$;
 
--- Tells whether the holder repeats a release or completion that succeeded before, with the same token.
+-- Tells whether the holder repeats a release or completion that succeeded before, with the same token. A completion may
+-- have been a submission.
 create or replace function app.is_repeat(task public.tasks, event public.events, expect jsonb)
   returns boolean
   language plpgsql
@@ -361,7 +362,7 @@ begin
     where e.tenant_id = event.tenant_id
       and e.stream = event.stream
       and e.version > (expect ->> 'lock_token')::bigint
-      and e.event_type = event.event_type
+      and e.event_type in (event.event_type, case event.event_type when 'task.completed' then 'task.submitted' end)
       and e.payload ->> 'lock_token' = expect ->> 'lock_token'
       and e.actor = event.actor);
 end
@@ -403,6 +404,9 @@ begin
     -- A new task's number is taken under the project's lock, which comes before the counts'; a trigger may create one.
     select * into v_project from public.projects p
       where p.tenant_id = v_project.tenant_id and p.id = v_project.id for no key update;
+  end if;
+  if app.is_submission(v_was, v_project.rules, event) then
+    event.event_type := 'task.submitted';
   end if;
   event.payload := app.prepare_task(v_was, event, v_project);
   perform app.guard_task(v_was, event, expect, v_project, actor.role);

@@ -1574,7 +1574,7 @@ select app.declare_event('task.reopened', 'reason!:said:4000');
 
 select app.declare_event('task.returned', 'internal', 'reason!:said:4000');
 
-select app.declare_event('task.submitted', 'summary:text:10000', 'evidence:array:400000',
+select app.declare_event('task.submitted', 'internal', 'summary:text:10000', 'evidence:array:400000',
   'lock_token+:positive:999999999');
 
 select app.declare_event('task.unblocked', 'reason:text:4000');
@@ -3753,8 +3753,18 @@ $$;
 
 -- The guards of tasks: the events that may happen now.
 
--- A claim says once that every criterion needs an answer: the briefing lists them already.
+-- Lists what a move still lacks.
 create or replace function app.unmet_gates(task public.tasks, rules jsonb, move text, event public.events)
+  returns text[]
+  language sql
+  stable
+as $$
+  select app.unmet_work(task, rules, move, event) || app.unmet_checks(task, rules, move, event)
+$$;
+
+-- Lists what it lacks of the work itself. A claim says once that every criterion needs an answer: the briefing lists
+-- them already.
+create or replace function app.unmet_work(task public.tasks, rules jsonb, move text, event public.events)
   returns text[]
   language plpgsql
   stable
@@ -3783,17 +3793,41 @@ begin
           and not exists (select from public.decisions d where d.tenant_id = task.tenant_id and d.task_id = task.id)
         then array['a decision for this task (record_decision with task)']
         else '{}' end
-      -- Whoever submits asks for it.
-      || case when v_require ? 'approval' and task.approved_at is null
-          and event.event_type is distinct from 'task.submitted'
-        then array[format('approval by a person (cairn approve %s)', task.ref)]
-        else '{}' end
       || case when v_require ? 'clean_scope' and not app.is_scope_clean(task, rules)
         then array['a diff artifact naming its files, all in scope (add_artifact type diff, files)']
         else '{}' end;
   end loop;
-  return v_missing || case when move = 'complete' and app.awaits_review(task, event)
-    then array[format('review by %s', app.quoted_name(task.reviewer))] else '{}' end;
+  return v_missing;
+end
+$$;
+
+-- Lists what others have to say to it.
+create or replace function app.unmet_checks(task public.tasks, rules jsonb, move text, event public.events)
+  returns text[]
+  language sql
+  stable
+as $$
+  select case when task.approved_at is null and exists (
+        select from jsonb_array_elements(rules -> 'gates') g
+        where g ->> 'on' = move and g -> 'require' ? 'approval'
+          and app.match_condition(g -> 'when', event.payload, task.priority))
+      then array[format('approval by a person (cairn approve %s)', task.ref)] else '{}' end
+    || case when move = 'complete' and app.awaits_review(task, event)
+      then array[format('review by %s', app.quoted_name(task.reviewer))] else '{}' end
+$$;
+
+-- Tells whether a completion lacks nothing but what others have to say: it is submitted to them.
+create or replace function app.is_submission(task public.tasks, rules jsonb, event public.events)
+  returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return event.event_type = 'task.completed' and event.causation_id is null and task.status = 'in_progress'
+    and (rules ? 'gates' or task.reviewer is not null)
+    and app.unmet_checks(task, rules, 'complete', event) <> '{}'
+    and app.unmet_work(task, rules, 'complete', event) = '{}';
 end
 $$;
 
@@ -3804,7 +3838,6 @@ create or replace function app.awaits_review(task public.tasks, event public.eve
   stable
 as $$
   select task.reviewer is not null and event.causation_id is null
-    and event.event_type is distinct from 'task.submitted'
     and (event.event_type is null or event.actor ->> 'agent' is not null or not app.may_review(event, task.reviewer))
 $$;
 
@@ -3956,15 +3989,11 @@ create or replace function app.check_gates(task public.tasks, rules jsonb, move 
 as $$
 declare
   v_missing text[] := app.unmet_gates(task, rules, move, event);
-  v_submitted public.events := event;
 begin
   if cardinality(v_missing) > 0 then
-    v_submitted.event_type := 'task.submitted';
     perform app.fail('gate_unmet',
       format('Task %s cannot %s yet. Missing: %s.', task.ref, move, array_to_string(v_missing, '; ')),
-      jsonb_build_object('missing', v_missing)
-        || case when event.event_type = 'task.completed' and app.unmet_gates(task, rules, move, v_submitted) = '{}'
-          then '{"submit": true}'::jsonb else '{}' end,
+      jsonb_build_object('missing', v_missing),
       'Provide what is missing, then repeat the call'
         || coalesce(
           ' with all of the evidence, each note saying what shows it (a command and what it printed, a test, a '
@@ -4191,7 +4220,7 @@ begin
     perform app.check_evidence(task, event.payload -> 'evidence');
   end if;
   if (project.rules ? 'gates' or task.reviewer is not null)
-      and event.event_type in ('task.submitted', 'task.completed', 'task.cancelled', 'task.reopened') then
+      and event.event_type in ('task.completed', 'task.cancelled', 'task.reopened') then
     perform app.check_gates(task, project.rules, case event.event_type
       when 'task.cancelled' then 'cancel' when 'task.reopened' then 'reopen' else 'complete' end, event);
   end if;
@@ -4682,7 +4711,8 @@ begin
 end
 $$;
 
--- Tells whether the holder repeats a release or completion that succeeded before, with the same token.
+-- Tells whether the holder repeats a release or completion that succeeded before, with the same token. A completion may
+-- have been a submission.
 create or replace function app.is_repeat(task public.tasks, event public.events, expect jsonb)
   returns boolean
   language plpgsql
@@ -4700,7 +4730,7 @@ begin
     where e.tenant_id = event.tenant_id
       and e.stream = event.stream
       and e.version > (expect ->> 'lock_token')::bigint
-      and e.event_type = event.event_type
+      and e.event_type in (event.event_type, case event.event_type when 'task.completed' then 'task.submitted' end)
       and e.payload ->> 'lock_token' = expect ->> 'lock_token'
       and e.actor = event.actor);
 end
@@ -4742,6 +4772,9 @@ begin
     -- A new task's number is taken under the project's lock, which comes before the counts'; a trigger may create one.
     select * into v_project from public.projects p
       where p.tenant_id = v_project.tenant_id and p.id = v_project.id for no key update;
+  end if;
+  if app.is_submission(v_was, v_project.rules, event) then
+    event.event_type := 'task.submitted';
   end if;
   event.payload := app.prepare_task(v_was, event, v_project);
   perform app.guard_task(v_was, event, expect, v_project, actor.role);
@@ -5966,36 +5999,20 @@ as $$
   order by t.locked_at limit size
 $$;
 
--- Lists tasks that a gate keeps from completion, or from a claim, until a person approves.
+-- Lists tasks that a gate keeps from a claim until a person approves. What a gate on completion asks for is asked when
+-- the task is submitted, and not before there is something to check.
 create or replace function app.unapproved_tasks(project public.projects, size integer) returns setof public.tasks
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_gate jsonb;
-  v_complete jsonb := '[]';
-  v_claim jsonb := '[]';
+  v_gates constant jsonb := (
+    select jsonb_agg(g)
+    from jsonb_array_elements(project.rules -> 'gates') g
+    where g -> 'require' ? 'approval' and g ->> 'on' = 'claim');
 begin
-  for v_gate in select g from jsonb_array_elements(project.rules -> 'gates') g where g -> 'require' ? 'approval' loop
-    if v_gate ->> 'on' = 'complete' then
-      v_complete := v_complete || v_gate;
-    elsif v_gate ->> 'on' = 'claim' then
-      v_claim := v_claim || v_gate;
-    end if;
-  end loop;
-  if v_complete <> '[]' then
-    return query select t.* from public.tasks t
-      where t.tenant_id = project.tenant_id
-        and t.project_id = project.id
-        and t.status = 'in_progress'
-        and t.approved_at is null
-        and exists (
-          select from jsonb_array_elements(v_complete) g
-          where app.match_condition(g -> 'when', '{}', t.priority))
-      order by t.number limit size;
-  end if;
-  if v_claim <> '[]' then
+  if v_gates is not null then
     return query select t.* from public.tasks t
       where t.tenant_id = project.tenant_id
         and t.project_id = project.id
@@ -6004,7 +6021,7 @@ begin
         and t.open_parts = 0
         and t.approved_at is null
         and exists (
-          select from jsonb_array_elements(v_claim) g
+          select from jsonb_array_elements(v_gates) g
           where app.match_condition(g -> 'when', '{}', t.priority))
       order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number limit size;
   end if;
@@ -6025,7 +6042,7 @@ declare
   v_actor app.actor := app.authenticate(actor);
   v_project public.projects := app.find_project(project, v_actor);
   v_left public.tasks[] := array(select t from app.left_tasks(v_project, 1000) t);
-  v_unapproved public.tasks[] := array(select t from app.unapproved_tasks(v_project, 1000) t limit 1000);
+  v_unapproved public.tasks[] := array(select t from app.unapproved_tasks(v_project, 1000) t);
 begin
   return jsonb_build_object(
     'left', (select coalesce(jsonb_agg(app.task_brief(t)), '[]') from unnest(v_left[:5]) t),
@@ -17102,6 +17119,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
   ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
   ('20261201003460', '97dbf3a67bd775475719033f15ff449e23a6528f4c58a058adee9327cb453248', '0.1.0'),
-  ('code', '4eec39e398083ea01277598e699bf57266f8ec2d507bf302fc5231ad13dcc456', '0.1.0')
+  ('code', 'e29a9a69cd470af58b2e5e775eb7554e71cdf3668544d15e8b4fcc1a5ad91d45', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

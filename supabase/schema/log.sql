@@ -421,7 +421,7 @@ create policy reach on public.events as restrictive for all to cairn_owner using
 -- app.event_types: (task.released,1,"{outcome,reason}",f,f,f)
 -- app.event_types: (task.reopened,1,{reason},f,f,f)
 -- app.event_types: (task.returned,1,{reason},t,f,f)
--- app.event_types: (task.submitted,1,{},f,f,f)
+-- app.event_types: (task.submitted,1,{},t,f,f)
 -- app.event_types: (task.unblocked,1,{},f,f,f)
 -- app.event_types: (task.updated,1,{},f,f,f)
 -- app.event_types: (task.warned,1,"{dependency,reason}",t,f,f)

@@ -25,29 +25,12 @@ CREATE OR REPLACE FUNCTION app.unapproved_tasks(project public.projects, size in
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_gate jsonb;
-  v_complete jsonb := '[]';
-  v_claim jsonb := '[]';
+  v_gates constant jsonb := (
+    select jsonb_agg(g)
+    from jsonb_array_elements(project.rules -> 'gates') g
+    where g -> 'require' ? 'approval' and g ->> 'on' = 'claim');
 begin
-  for v_gate in select g from jsonb_array_elements(project.rules -> 'gates') g where g -> 'require' ? 'approval' loop
-    if v_gate ->> 'on' = 'complete' then
-      v_complete := v_complete || v_gate;
-    elsif v_gate ->> 'on' = 'claim' then
-      v_claim := v_claim || v_gate;
-    end if;
-  end loop;
-  if v_complete <> '[]' then
-    return query select t.* from public.tasks t
-      where t.tenant_id = project.tenant_id
-        and t.project_id = project.id
-        and t.status = 'in_progress'
-        and t.approved_at is null
-        and exists (
-          select from jsonb_array_elements(v_complete) g
-          where app.match_condition(g -> 'when', '{}', t.priority))
-      order by t.number limit size;
-  end if;
-  if v_claim <> '[]' then
+  if v_gates is not null then
     return query select t.* from public.tasks t
       where t.tenant_id = project.tenant_id
         and t.project_id = project.id
@@ -56,7 +39,7 @@ begin
         and t.open_parts = 0
         and t.approved_at is null
         and exists (
-          select from jsonb_array_elements(v_claim) g
+          select from jsonb_array_elements(v_gates) g
           where app.match_condition(g -> 'when', '{}', t.priority))
       order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number limit size;
   end if;
@@ -76,7 +59,7 @@ declare
   v_actor app.actor := app.authenticate(actor);
   v_project public.projects := app.find_project(project, v_actor);
   v_left public.tasks[] := array(select t from app.left_tasks(v_project, 1000) t);
-  v_unapproved public.tasks[] := array(select t from app.unapproved_tasks(v_project, 1000) t limit 1000);
+  v_unapproved public.tasks[] := array(select t from app.unapproved_tasks(v_project, 1000) t);
 begin
   return jsonb_build_object(
     'left', (select coalesce(jsonb_agg(app.task_brief(t)), '[]') from unnest(v_left[:5]) t),

@@ -8,7 +8,6 @@ CREATE OR REPLACE FUNCTION app.awaits_review(task public.tasks, event public.eve
  STABLE
 AS $function$
   select task.reviewer is not null and event.causation_id is null
-    and event.event_type is distinct from 'task.submitted'
     and (event.event_type is null or event.actor ->> 'agent' is not null or not app.may_review(event, task.reviewer))
 $function$;
 -- owner cairn_owner
@@ -157,15 +156,11 @@ CREATE OR REPLACE FUNCTION app.check_gates(task public.tasks, rules jsonb, move 
 AS $function$
 declare
   v_missing text[] := app.unmet_gates(task, rules, move, event);
-  v_submitted public.events := event;
 begin
   if cardinality(v_missing) > 0 then
-    v_submitted.event_type := 'task.submitted';
     perform app.fail('gate_unmet',
       format('Task %s cannot %s yet. Missing: %s.', task.ref, move, array_to_string(v_missing, '; ')),
-      jsonb_build_object('missing', v_missing)
-        || case when event.event_type = 'task.completed' and app.unmet_gates(task, rules, move, v_submitted) = '{}'
-          then '{"submit": true}'::jsonb else '{}' end,
+      jsonb_build_object('missing', v_missing),
       'Provide what is missing, then repeat the call'
         || coalesce(
           ' with all of the evidence, each note saying what shows it (a command and what it printed, a test, a '
@@ -422,7 +417,7 @@ begin
     perform app.check_evidence(task, event.payload -> 'evidence');
   end if;
   if (project.rules ? 'gates' or task.reviewer is not null)
-      and event.event_type in ('task.submitted', 'task.completed', 'task.cancelled', 'task.reopened') then
+      and event.event_type in ('task.completed', 'task.cancelled', 'task.reopened') then
     perform app.check_gates(task, project.rules, case event.event_type
       when 'task.cancelled' then 'cancel' when 'task.reopened' then 'reopen' else 'complete' end, event);
   end if;
@@ -451,6 +446,21 @@ declare
 begin
   return cardinality(v_files) > 0 is true
     and app.out_of_scope(app.effective_scope(rules, task.constraints), v_files) is null;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_submission(task public.tasks, rules jsonb, event public.events)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return event.event_type = 'task.completed' and event.causation_id is null and task.status = 'in_progress'
+    and (rules ? 'gates' or task.reviewer is not null)
+    and app.unmet_checks(task, rules, 'complete', event) <> '{}'
+    and app.unmet_work(task, rules, 'complete', event) = '{}';
 end
 $function$;
 -- owner cairn_owner
@@ -513,7 +523,31 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.unmet_checks(task public.tasks, rules jsonb, move text, event public.events)
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select case when task.approved_at is null and exists (
+        select from jsonb_array_elements(rules -> 'gates') g
+        where g ->> 'on' = move and g -> 'require' ? 'approval'
+          and app.match_condition(g -> 'when', event.payload, task.priority))
+      then array[format('approval by a person (cairn approve %s)', task.ref)] else '{}' end
+    || case when move = 'complete' and app.awaits_review(task, event)
+      then array[format('review by %s', app.quoted_name(task.reviewer))] else '{}' end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.unmet_gates(task public.tasks, rules jsonb, move text, event public.events)
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select app.unmet_work(task, rules, move, event) || app.unmet_checks(task, rules, move, event)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.unmet_work(task public.tasks, rules jsonb, move text, event public.events)
  RETURNS text[]
  LANGUAGE plpgsql
  STABLE
@@ -542,17 +576,11 @@ begin
           and not exists (select from public.decisions d where d.tenant_id = task.tenant_id and d.task_id = task.id)
         then array['a decision for this task (record_decision with task)']
         else '{}' end
-      -- Whoever submits asks for it.
-      || case when v_require ? 'approval' and task.approved_at is null
-          and event.event_type is distinct from 'task.submitted'
-        then array[format('approval by a person (cairn approve %s)', task.ref)]
-        else '{}' end
       || case when v_require ? 'clean_scope' and not app.is_scope_clean(task, rules)
         then array['a diff artifact naming its files, all in scope (add_artifact type diff, files)']
         else '{}' end;
   end loop;
-  return v_missing || case when move = 'complete' and app.awaits_review(task, event)
-    then array[format('review by %s', app.quoted_name(task.reviewer))] else '{}' end;
+  return v_missing;
 end
 $function$;
 -- owner cairn_owner

@@ -30,6 +30,9 @@ begin
     select * into v_project from public.projects p
       where p.tenant_id = v_project.tenant_id and p.id = v_project.id for no key update;
   end if;
+  if app.is_submission(v_was, v_project.rules, event) then
+    event.event_type := 'task.submitted';
+  end if;
   event.payload := app.prepare_task(v_was, event, v_project);
   perform app.guard_task(v_was, event, expect, v_project, actor.role);
   perform app.check_text_version(v_was, event, expect);
@@ -361,7 +364,7 @@ begin
     where e.tenant_id = event.tenant_id
       and e.stream = event.stream
       and e.version > (expect ->> 'lock_token')::bigint
-      and e.event_type = event.event_type
+      and e.event_type in (event.event_type, case event.event_type when 'task.completed' then 'task.submitted' end)
       and e.payload ->> 'lock_token' = expect ->> 'lock_token'
       and e.actor = event.actor);
 end

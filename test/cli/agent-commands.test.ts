@@ -16,8 +16,9 @@ describe('without an agent', () => {
   test('there is nothing to see', async () => {
     expect((await world.run(['agents'])).stdout).toBe('No agents. `cairn agent run -- claude` starts one.\n');
     expect((await world.run(['queue'])).stdout).toBe('Nothing runs, and nothing waits.\n');
-    expect((await world.run(['commands'])).stdout).toBe('No commands.\n');
-    expect((await world.run(['runs'])).stdout).toBe('No runs.\n');
+    expect((await world.run(['commands'])).stdout).toBe('No commands. `cairn send "…"` sends one.\n');
+    expect((await world.run(['runs'])).stdout).toMatch(/^No runs\. .*`cairn send "…"`\.\n$/);
+    expect((await world.run(['runs', '--open'])).stdout).toBe('No such runs.\n');
     expect((await world.run(['status'])).stdout).toMatch(/^Web shop/);
   });
 

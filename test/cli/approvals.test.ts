@@ -47,6 +47,9 @@ describe('what agents ask', () => {
 
     const { stdout } = await world.run(['approvals']);
     expect(stdout).toContain(`${end(id)}  ${name}  permission  rm -r build`);
+    expect(stdout).toMatch(
+      /\ncairn approvals show ID {2}cairn approvals approve ID {2}cairn approvals deny ID -m "…"\n$/,
+    );
     expect((await world.run(['status'])).stdout).toMatch(/^Agents ask you\n/);
     expect((await world.run(['approvals', 'show', end(id)])).stdout).toContain('"command": "rm -r build"');
 
@@ -61,7 +64,9 @@ describe('what agents ask', () => {
     });
     expect(await heard()).toMatchObject([{ ask: id, decision: 'approved', note: 'Once.' }]);
     expect((await world.run(['approvals'])).stdout).toBe('Nothing waits for a person.\n');
-    expect((await world.run(['approvals', 'list', '--all'])).stdout).toContain('approved by');
+    expect((await world.run(['approvals', 'list', '--all'])).stdout).toMatch(
+      /approved by \S.*, (now|\d+s ago) +Once\.\n/,
+    );
   });
 
   test('is denied, and a question takes words', async () => {
@@ -71,10 +76,15 @@ describe('what agents ask', () => {
     await typed(['approvals', 'deny', end(denied.id)]);
     const wordless = await typed(['approvals', 'approve', end(question.id)]);
     expect(wordless.text).toContain('One of: 1, 2.');
+    expect((await world.run(['approvals'])).stdout).toMatch(/deny ID -m "…" {2}cairn approvals answer ID "…"\n$/);
     await typed(['approvals', 'answer', end(question.id), 'the', 'third']);
 
     expect(await denied.heard()).toMatchObject([{ decision: 'denied' }]);
     expect(await question.heard()).toMatchObject([{ decision: 'approved', answer: 'the third' }]);
+    const decided = (await world.run(['approvals', 'list', '--all'])).stdout;
+    expect(decided).toMatch(/ denied by \S.*\n/);
+    expect(decided).toMatch(/Which port\? .*answered by .* the third\n/);
+    expect(decided).not.toContain('cairn approvals');
     expect(await world.run(['approvals', 'show', 'deadbeef'])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('cairn approvals list --all shows the ids.'),
@@ -95,6 +105,8 @@ describe('a task that names who checks it', () => {
     const status = (await world.run(['status'])).stdout;
     expect(status).toContain(`Is ${ref} done? Rotate the keys`);
     expect(status).not.toContain('cairn unblock');
+    expect(status).toContain('cairn approvals deny ID');
+    expect(status).not.toContain('cairn approvals answer');
     const wordless = await typed(['approvals', 'deny', ref]);
     expect(wordless).toMatchObject({ code: 1, text: expect.stringContaining('Say what is to be changed') });
     await typed(['approvals', 'deny', ref, '-m', 'The old key is still there.']);

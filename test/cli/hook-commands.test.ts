@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -166,6 +168,30 @@ describe('a hook', () => {
 
     expect(await say('claude-code', 'after-tools', { session: '30000000', ...given })).toEqual({});
     await bob.call('cancel_command', { command: id });
+  });
+
+  test('that gives up says so in the list of agents, and nothing else', { timeout: 60_000 }, async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const at = (given: number) => [
+      '--data-dir',
+      join(home, 'data'),
+      '--database-url',
+      `postgres://127.0.0.1:${given}/x`,
+    ];
+
+    const late = await hook('codex', 'after-tools', { session: SESSION, use: at(port), env: { CAIRN_HOOK_MS: '200' } });
+    silent.close();
+    const refused = await hook('gemini', 'stop', { session: SESSION, use: at(port) });
+
+    expect([late, refused]).toMatchObject(Array(2).fill({ code: 0, stdout: '{}\n', stderr: '' }));
+    const { stdout } = await cairn([...flags, 'agents'], { cwd: home });
+    expect(stdout).toMatch(
+      /^The hook after-tools of codex#e5f6 gave up \d+s ago: the database did not answer within 200 ms; CAIRN_HOOK_MS .+$/m,
+    );
+    expect(stdout).toMatch(/^The hook stop of gemini-cli#a1b2 gave up (now|\d+s ago): .+$/m);
+    expect(JSON.parse((await cairn([...flags, 'agents', '--json'])).stdout).hooks).toHaveLength(2);
   });
 
   test('gives no other turn to a person who broke one off', { timeout: 60_000 }, async () => {

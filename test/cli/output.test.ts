@@ -140,9 +140,13 @@ describe('the output of a run', () => {
       return run.id;
     };
     await printed('ibis-1');
-    expect(await world.run(['output-search'])).toMatchObject({ stdout: 'Search finds nothing of what runs print.\n' });
-    expect(await world.run(['output-search', 'yes'])).toMatchObject({ code: 2 });
-    expect((await world.run(['output-search', 'on'])).stdout).toMatch(/^Search finds the last that runs print/);
+    expect(await world.run(['output-search'])).toMatchObject({
+      stdout: expect.stringMatching(/^Off: .* cairn output-search on\n$/),
+    });
+    expect(await world.run(['output-search', 'yes'])).toMatchObject({
+      ...{ code: 2, stderr: expect.stringContaining('yes is neither on nor off.') },
+    });
+    expect((await world.run(['output-search', 'on'])).stdout).toMatch(/^On: search finds the last that runs print/);
     const run = await printed('ibis-2');
 
     const { stdout } = await world.run(['search', 'quokka', '--kind', 'output']);

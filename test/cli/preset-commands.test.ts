@@ -15,7 +15,10 @@ const inHome = (name: string) => join(world.home, name);
 
 describe('presets', () => {
   test('without one there is nothing to see', async () => {
-    expect(await world.run(['presets'])).toMatchObject({ code: 0, stdout: 'No presets.\n' });
+    expect(await world.run(['presets'])).toMatchObject({
+      code: 0,
+      stdout: 'No presets. `cairn presets save NAME --content "…"` keeps one.\n',
+    });
     const { code, stderr } = await world.run(['presets', 'show', 'review']);
     expect([code, stderr]).toEqual([1, expect.stringContaining('`cairn presets` shows their names.')]);
   });
@@ -165,7 +168,10 @@ describe('presets', () => {
 
 describe('profiles', () => {
   test('without one there is nothing to see', async () => {
-    expect(await world.run(['profiles'])).toMatchObject({ code: 0, stdout: 'No profiles.\n' });
+    expect(await world.run(['profiles'])).toMatchObject({
+      code: 0,
+      stdout: 'No profiles. `cairn profiles save NAME --time 30m` keeps one.\n',
+    });
   });
 
   test('one is saved with its limits, changed, listed and removed', async () => {

@@ -75,15 +75,39 @@ test('of many open questions each is shown, and found by its number or its task'
   expect((await run(['questions'])).stdout).toBe('No question is open.\n');
 });
 
-test('the status shows the own words of a question on one line, and what waits for an approval', async () => {
+test('the status shows the own words of a question on one line, and an approval once it is asked for', async () => {
   const seq = await ask('Is it "this",\nor \\that?', { task: 'web-1' });
-  await agent.call('claim_task', { task: 'web-1' });
+  const { task } = (await agent.call('claim_task', { task: 'web-1' })).data as { task: { lock_token: number } };
 
   const { stdout } = await run(['status']);
 
   expect(stdout).toMatch(new RegExp(`^question ${seq} +web-1 +ada +Is it "this", or \\\\that\\?$`, 'm'));
-  expect(stdout).toMatch(/^approval +web-1 +ada +Pay$/m);
-  expect(stdout).toContain('cairn approve REF');
+  expect(stdout).not.toMatch(/approval|cairn approve/);
+  await agent.call('complete_task', { task: 'web-1', lock_token: task.lock_token });
+  expect((await run(['status'])).stdout).toContain('Is web-1 done? Pay');
   await typed(['approve', '1']);
-  expect((await run(['status'])).stdout).not.toContain('approval');
+  expect((await run(['status'])).stdout).not.toContain('Pay');
+});
+
+test('the status shows a claim that has lapsed once, as ready', async () => {
+  await agent.call('create_tasks', { project: 'web', tasks: [{ title: 'Lapse' }, { title: 'Held' }] });
+  const lapses = { task: 'web-3', ttl_seconds: 1 };
+  await agent.call('claim_task', lapses);
+  await agent.call('claim_task', { task: 'web-4' });
+  await expect.poll(async () => (await json('show', 'web-3')).ready, { timeout: 10_000 }).toBe(true);
+
+  const { stdout } = await run(['status']);
+
+  const [, inProgress = '', ready = ''] = stdout.split(/^(?:In progress|Ready)$/m);
+  expect(inProgress).toMatch(/^web-4 /m);
+  expect(inProgress).not.toMatch(/web-3|more/);
+  expect(ready).toMatch(/^web-3 +ready .* ada, expired /m);
+});
+
+test('what a person closes is submitted where a gate asks for an approval', async () => {
+  expect((await typed(['close', 'web-2'])).stdout).toBe(
+    'Not closed yet: web-2 "Ship". It was submitted, and waits for review by a person.\n' +
+      'In consequence: an approval was requested.\n',
+  );
+  expect((await typed(['approve', 'web-2'])).stdout).toContain('Approved web-2 "Ship" (completed).');
 });

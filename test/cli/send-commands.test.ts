@@ -185,17 +185,17 @@ describe('the queue and the runs', () => {
   test('are shown with their commands, and why they wait', async () => {
     const one = await world.runner('claude-1');
     await world.run(['send', 'Run the tests.']);
-    await world.run(['send', 'Push.', '--priority', '10']);
-    await world.run(['send', 'Mend it.', '--priority', '90']);
+    await world.run(['send', 'Push.', '--priority', '10', '--mode', 'steer']);
+    await world.run(['send', 'Mend it.', '--priority', '90', '--mode', 'interrupt']);
     const { run, lock_token } = await claimed(one);
 
-    const shown = cells((await world.run(['queue', 'claude-1'])).stdout).map((row) => row.slice(1, 6));
+    const shown = cells((await world.run(['queue', 'claude-1'])).stdout).map((row) => row.slice(1, 7));
 
     expect(shown).toEqual([
-      ['AGENT', 'STATUS', 'PRIORITY', 'COMMAND', 'NOTE'],
-      ['claude-1', 'running', '90', 'Mend it.', expect.stringMatching(/now|ago/)],
-      ['claude-1', 'queued', '50', 'Run the tests.', 'is busy'],
-      ['claude-1', 'queued', '10', 'Push.', 'is busy'],
+      ['AGENT', 'STATUS', 'PRIORITY', 'MODE', 'COMMAND', 'NOTE'],
+      ['claude-1', 'running', '90', 'interrupt', 'Mend it.', expect.stringMatching(/now|ago/)],
+      ['claude-1', 'queued', '50', 'turn', 'Run the tests.', 'is busy'],
+      ['claude-1', 'queued', '10', 'steer', 'Push.', 'is busy'],
     ]);
     expect((await world.json('queue')).runs).toHaveLength(3);
     await one.report(run.id, lock_token, [completed]);

@@ -2,7 +2,7 @@ import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { newId } from '../../src/events/ids.ts';
 import { decideApproval } from '../../src/services/approvals.ts';
-import { approveTask } from '../../src/services/tasks.ts';
+import { approveTask, completeUnheldTask } from '../../src/services/tasks.ts';
 import { call, person, plan, take } from '../support/calls.ts';
 import { append, verify } from '../support/commands.ts';
 import { test } from '../support/world.ts';
@@ -58,6 +58,19 @@ describe('a task that names who checks it', () => {
     expect(await call(as('ada'), 'get_task', { task: 'web-1' })).not.toHaveProperty('last_reason');
     expect(await call(as('ada'), 'get_task', { task: 'web-2' })).toMatchObject({ ready: true });
     expect(await verify(as('ada'))).toMatchObject({ ok: true });
+  });
+
+  test('is submitted once, however often its holder completes it', async ({ as }) => {
+    await plan(as('ada'), [{ title: 'A', reviewer: 'bob' }]);
+    const own = await take(as('ada'), 'web-1');
+    await call(as('ada'), 'complete_task', own);
+
+    expect(await call(as('ada'), 'complete_task', own)).toMatchObject({ repeated: true, task: { submitted: true } });
+
+    expect(await open(as('ada'))).toHaveLength(1);
+    await expect(append(as('ada'), [{ stream: 'task:web-1', type: 'task.submitted', data: {} }])).rejects.toMatchObject(
+      forbidden,
+    );
   });
 
   test('goes back with words if changes are asked for, and is submitted again', async ({ as }) => {
@@ -135,6 +148,23 @@ describe('a task that names who checks it', () => {
 
 describe('a gate that asks for approval', () => {
   const rules = { gates: [{ on: 'complete', require: { approval: true } }] };
+
+  test('lets a person submit what nobody holds, once nothing else is missing', async ({ as }) => {
+    await plan(as('ada'), [{ title: 'A', acceptance_criteria: ['It runs'] }], {
+      gates: [{ on: 'complete', require: { approval: true, evidence: 'reported' } }],
+    });
+    const close = (more: object) => completeUnheldTask(person(as('ada')), { task: 'web-1', ...more });
+    await expect(close({})).rejects.toMatchObject({
+      code: 'gate_unmet',
+      details: { missing: [expect.stringContaining('evidence'), expect.stringContaining('approval')] },
+    });
+    expect(await call(as('ada'), 'get_task', { task: 'web-1' })).toMatchObject({ status: 'pending' });
+
+    expect(await close({ evidence })).toMatchObject({ task: { submitted: true } });
+
+    expect(await open(as('ada'))).toMatchObject([{ kind: 'task', task: 'web-1' }]);
+    expect(await verify(as('ada'))).toMatchObject({ ok: true });
+  });
 
   test('lets a holder submit, and a person’s yes complete the task', async ({ as }) => {
     const answer = await submitted(as, { reviewer: undefined }, rules);

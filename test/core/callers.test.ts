@@ -7,6 +7,7 @@ import { claimed, completed, runnerOf } from '../support/runners.ts';
 import { test } from '../support/world.ts';
 
 const NAME = 'claude-code#7f3a';
+const ENDED = 'Your command was interrupted: "Enough.". Stop work on it.';
 
 describe('an agent that a person has started', () => {
   test('is there once its hook speaks, and is said to be reached by hooks alone', async ({ as, clock }) => {
@@ -101,7 +102,7 @@ describe('an agent that a person has started', () => {
     await hook.told(given);
     await call(as('ada'), 'interrupt_run', { run: given.run.id, reason: 'Enough.' });
 
-    expect(await hook.border()).toEqual({ interrupt: 'Enough.' });
+    expect(await hook.border()).toEqual({ interrupt: ENDED });
     expect(await call(as('ada'), 'list_runs')).toMatchObject({
       runs: [{ status: 'cancelled', end_reason: 'interrupted', error: 'Enough.' }],
     });
@@ -258,7 +259,7 @@ describe('an agent that asks by its tools', () => {
     const b = ((await call(as(NAME), 'next_command')) as unknown as Taken).given;
     await call(as('ada'), 'interrupt_run', { run: b.run.id, reason: 'Enough.' });
 
-    expect(await call(as(NAME), 'next_command')).toEqual({ interrupted: 'Enough.' });
+    expect(await call(as(NAME), 'next_command')).toEqual({ interrupted: ENDED });
     const { runs } = await call(as('ada'), 'list_runs');
     expect(runs).toMatchObject([
       { status: 'cancelled', end_reason: 'interrupted' },

@@ -142,6 +142,17 @@ describe('a session that goes on in another process', () => {
     expect(text).toContain('Next: claim_task web-1 again; its lock expired, and nobody took it.');
     expect(again.lock_token).toBeGreaterThan(lost.lock_token);
   });
+
+  test('is told once of what lapsed with another, as ready', async ({ as, clock }) => {
+    await plan(as('ada'), [{ title: 'A' }, { title: 'B' }]);
+    await take(as('ada'), 'web-1', { ttl_seconds: 60 });
+    await take(as('ada'), 'web-2');
+    await clock.advance({ seconds: 61 });
+
+    const { text } = await resumed(as('bob'));
+
+    expect(text.split('In progress')[1]?.match(/web-\d/g)).toEqual(['web-2', 'web-1']);
+  });
 });
 
 test('SQL by itself tells no token of a worker that lives, and none of a lock that lapsed', async ({ as, clock }) => {

@@ -180,6 +180,24 @@ describe('cairn auth', () => {
     });
   });
 
+  test.for<[args: string[], value: RegExp, about: string]>([
+    [['pat', 'create', '--name', 'script', '--agent', 'heron'], /^cairn_pat_\S+\n$/, 'to drive the agent heron alone'],
+    [['invite', '--role', 'viewer'], /^http\S+\/invite\?code=\S+\n$/, 'for the role viewer'],
+    [
+      ['clients', 'add', 'once', '--redirect', 'https://once.example/cb', '--secret'],
+      /^cairn_cs_\S+\n$/,
+      'Added once.',
+    ],
+    [['secrets', 'rotate', 'once'], /^cairn_cs_\S+\n$/, 'The new secret of once'],
+  ])('prints alone what %j shows once', async ([args, value, about]) => {
+    const { code, stdout, stderr } = await auth(args);
+
+    expect(code).toBe(0);
+    expect(stdout).toMatch(value);
+    expect(stderr).toContain(about);
+    expect(stderr).not.toContain(stdout.trim());
+  });
+
   test('deletes what is over', async () => {
     const counts = await answered('gc');
 

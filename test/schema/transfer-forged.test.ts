@@ -180,7 +180,7 @@ test('whatever the door adds to an event is imported', async ({ as, asStranger, 
   await record(as('ada'), { stream: `task:${ref}`, type: 'task.completed', data: {}, expect: held });
   const { ref: checked } = await createTask(as('ada'), { project: 'web', reviewer: 'bob' });
   const own = { lock_token: await hold(as('ada'), checked) };
-  await record(as('ada'), { stream: `task:${checked}`, type: 'task.submitted', data: {}, expect: own });
+  await record(as('ada'), { stream: `task:${checked}`, type: 'task.completed', data: {}, expect: own });
   const events = await exportAll(as('ada'));
 
   await importAll(asStranger('eve'), events);

@@ -7,7 +7,7 @@ import { agents as agentTools } from '../../tools/agents.ts';
 import { perform } from '../local-context.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
-import { hooksNeverSeen } from './hooks-seen.ts';
+import { hooksNeverSeen, hooksThatGaveUp } from './hooks-seen.ts';
 import { askedOf, besideName, type Contents, findAgent, inAgentContext, readAgents, readContents } from './reading.ts';
 import { runTable, subagentsOf } from './runs.ts';
 
@@ -17,18 +17,18 @@ export type AgentsOptions = JsonOption & { all?: true };
 
 /** `cairn agents`: how each is, what it does, what waits for it. */
 export async function runAgents(config: Config, { all, ...options }: AgentsOptions): Promise<void> {
-  const { agents, contents, unseen } = await inAgentContext(config, async (ctx) => {
+  const { agents, contents, troubles } = await inAgentContext(config, async (ctx) => {
     const known = await readAgents(ctx, { all: true });
     const found = all ? known : known.filter(({ state }) => state !== 'retired');
     return {
       agents: found,
       contents: options.json ? new Map() : await readContents(ctx, runsOf(found)),
-      unseen: hooksNeverSeen(config, known),
+      troubles: [...hooksNeverSeen(config, known), ...hooksThatGaveUp(config)],
     };
   });
-  printResult({ agents }, options, () => [
+  printResult({ agents, ...(troubles.length > 0 && { hooks: troubles }) }, options, () => [
     ...(agents.length === 0 ? [NONE] : agentTable(agents, contents)),
-    ...unseen.map((line) => styled('yellow', line)),
+    ...troubles.map((line) => styled('yellow', line)),
   ]);
 }
 

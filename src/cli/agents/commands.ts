@@ -14,6 +14,7 @@ import { runTable } from './runs.ts';
 
 const KNOWN_MAX = 1_000;
 const NAMES_MAX = 2;
+const NONE = 'No commands. `cairn send "…"` sends one.';
 
 export type CommandsOptions = JsonOption & { status?: string; project?: string | undefined; limit: number };
 export type CancelOptions = JsonOption & { message?: string };
@@ -25,7 +26,7 @@ export async function runCommands(
 ): Promise<void> {
   const { items, more } = await inAgentContext(config, (ctx) => readCommands(ctx, { status, project, limit }));
   printResult({ commands: items, more }, options, () => [
-    ...(items.length === 0 ? ['No commands.'] : commandTable(items)),
+    ...(items.length === 0 ? [status === undefined ? NONE : 'No such commands.'] : commandTable(items)),
     ...(more ? [styled('dim', `Only the latest ${items.length}; --limit shows more.`)] : []),
   ]);
 }

@@ -1,7 +1,7 @@
 import type { Context } from '../../context.ts';
 import type { Agent } from '../../events/agents.ts';
 import type { Approval } from '../../events/approvals.ts';
-import { approvalTable, NEXT, readPending } from '../approvals/approvals.ts';
+import { approvalTable, nextLines, readPending } from '../approvals/approvals.ts';
 import { remainderLines } from '../tasks/needs.ts';
 import { styled } from '../terminal/output.ts';
 import { agentTable, runsOf, waitsForPerson } from './agents.ts';
@@ -29,7 +29,7 @@ function approvalsFirst(approvals: readonly Approval[]): string[] {
     styled(['bold', 'yellow'], 'Agents ask you'),
     ...approvalTable(shown),
     ...remainderLines(approvals.length - shown.length, '', 'cairn approvals'),
-    styled('dim', NEXT),
+    ...nextLines(shown),
   ];
 }
 

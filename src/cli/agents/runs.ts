@@ -14,6 +14,7 @@ import { askedOf, besideName, type Contents, firstLine, inAgentContext, readCont
 
 const KNOWN_MAX = 1_000;
 const MINUTE_SECONDS = 60;
+const NONE = 'No runs. A command makes one for each of its agents: `cairn send "…"`.';
 const ENDED_BY = {
   itself: undefined,
   interrupt: 'an interrupt',
@@ -29,7 +30,7 @@ export type InterruptOptions = JsonOption & { message?: string };
 export async function runRuns(config: Config, { agent, open, limit, follow, ...options }: RunsOptions): Promise<void> {
   const read = (ctx: Context) => readRuns(ctx, { agent, open_only: open, limit });
   const show = ({ runs, more }: Found, contents: Contents) => [
-    ...(runs.length === 0 ? ['No runs.'] : runTable(runs, contents)),
+    ...(runs.length === 0 ? [agent === undefined && !open ? NONE : 'No such runs.'] : runTable(runs, contents)),
     ...(more ? [styled('dim', `Only the latest ${runs.length}; --limit shows more.`)] : []),
   ];
   if (follow) return followRuns(config, { read, show }, options);
@@ -93,6 +94,7 @@ export function runTable(runs: readonly RunBrief[], contents: Contents): string[
       text: ({ priority, ended_at }) => (ended_at === undefined ? String(priority) : ''),
       spare: 2,
     },
+    { heading: 'MODE', text: ({ mode, ended_at }) => (ended_at === undefined ? mode : ''), spare: 1 },
     { heading: 'COMMAND', text: (run) => askedOf(run, contents), flexible: true, spare: 5 },
     { heading: 'NOTE', text: noteOfRun, style: (text) => styled('dim', text), flexible: true, spare: 6 },
     { heading: 'TOOK', text: tookOf, spare: 1 },

@@ -17,9 +17,6 @@ const SHOWN_MAX = 100;
 const KNOWN_MAX = 1_000;
 /** The end of an id is longer. */
 const TASK_NUMBER = /^#?\d{1,3}$/;
-/** The commands for those that wait. */
-export const NEXT =
-  'cairn approvals show ID  cairn approvals approve ID  cairn approvals deny ID -m "…"  cairn approvals answer ID "…"';
 
 export type ApprovalsOptions = JsonOption & { all?: true; follow?: true; project?: string | undefined };
 type Decision = { decision: 'approved' | 'denied'; answer?: string };
@@ -97,8 +94,20 @@ function approvalId(ctx: Context, given: string): Promise<string> {
 
 function listed(found: readonly Approval[]): string[] {
   if (found.length === 0) return ['Nothing waits for a person.'];
-  const waits = found.some(({ state }) => state === 'pending');
-  return [...approvalTable(found), ...(waits ? [styled('dim', NEXT)] : [])];
+  return [...approvalTable(found), ...nextLines(found)];
+}
+
+/** The commands for those that wait: words answer a question alone. */
+export function nextLines(approvals: readonly Approval[]): string[] {
+  const kinds = new Set(approvals.filter(({ state }) => state === 'pending').map(({ kind }) => kind));
+  if (kinds.size === 0) return [];
+  const commands = [
+    'show ID',
+    ...(kinds.has('permission') || kinds.has('task') ? ['approve ID'] : []),
+    'deny ID -m "…"',
+    ...(kinds.has('question') ? ['answer ID "…"'] : []),
+  ];
+  return [styled('dim', commands.map((command) => `cairn approvals ${command}`).join('  '))];
 }
 
 export function approvalTable(approvals: readonly Approval[]): string[] {
@@ -109,19 +118,27 @@ export function approvalTable(approvals: readonly Approval[]): string[] {
     { heading: 'WHAT', text: ({ title }) => title, flexible: true },
     {
       heading: 'OPTIONS',
-      text: ({ options = [] }) => options.join(', '),
+      text: ({ state, options = [] }) => (state === 'pending' ? options.join(', ') : ''),
       style: (text) => styled('dim', text),
       flexible: true,
       spare: 1,
     },
     { heading: 'STATE', text: stateOf, style: (text) => styled('dim', text) },
+    { heading: 'WORDS', text: wordsOf, flexible: true, spare: 3 },
   ]);
 }
 
-function stateOf({ state, expires_at, asked_of, decided_by }: Approval): string {
+/** With which words it was decided: the answer to a question, and what the agent was told with it. */
+function wordsOf({ answer, note }: Approval): string {
+  return [answer, note].filter((words) => words !== undefined).join('; ');
+}
+
+function stateOf({ kind, state, expires_at, asked_of, decided_by, decided_at }: Approval): string {
   if (state === 'pending')
     return expires_at === undefined ? `for ${asked_of ?? 'a person'}` : `a no ${fromNow(expires_at)}`;
-  return decided_by === undefined ? state : `${state} by ${decided_by}`;
+  if (decided_by === undefined) return state;
+  const done = kind === 'question' && state === 'approved' ? 'answered' : state;
+  return `${done} by ${decided_by}${decided_at === undefined ? '' : `, ${fromNow(decided_at)}`}`;
 }
 
 /** Tells each question that comes, until the person leaves. */

@@ -23,7 +23,7 @@ import { amount, time } from '../../tools/render.ts';
 import { inLocalContext, parseGiven, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { servedAddress } from '../serve/served-address.ts';
-import { type JsonOption, printResult, styled } from '../terminal/output.ts';
+import { type JsonOption, printResult, printValue, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 
 type ConnectionOptions = JsonOption & { all?: true; user?: string; client?: string; ended?: true };
@@ -128,10 +128,9 @@ export async function runAddClient(
     confidential: secret === true,
   };
   const saved = await inLocalContext(config, ({ db, actor }) => saveStaticClient(db, actor, given));
-  printResult(saved, options, ({ client_secret }) => [
-    `Added ${client}.`,
-    ...(client_secret === undefined ? [] : [`Its secret, shown once: ${client_secret}`]),
-  ]);
+  if (saved.client_secret === undefined) return printResult(saved, options, () => [`Added ${client}.`]);
+  const about = `Added ${client}. Its secret is shown this once:`;
+  printValue(saved, options, { value: saved.client_secret, about });
 }
 
 /** `cairn auth clients rm`. */
@@ -153,7 +152,7 @@ export type PatOptions = JsonOption & {
 
 const PAT_SCOPES = 'projects:read,projects:write,tasks:read,tasks:write';
 
-/** `cairn auth pat create`: the token is shown once. */
+/** `cairn auth pat create`: the token is shown once, alone on standard output. */
 export async function runCreatePat(
   config: Config,
   { name, agent, scope = agent === undefined ? PAT_SCOPES : RUNNER_SCOPE, expires, project, ...options }: PatOptions,
@@ -168,10 +167,12 @@ export async function runCreatePat(
     const resource = resourceOf({ issuer: (await servedAddress(config, db)).origin });
     return { resource, ...(await createPat(db, actor, { ...given, resource })) };
   });
-  printResult(created, options, ({ token, id, project: only, agent: driven, expires_at }) => [
-    `${styled('bold', token)}`,
-    `For ${resource}${driven === undefined ? '' : `, to drive the agent ${driven} alone`}${only === undefined ? '' : `, in the project ${only} alone`}, until ${time(expires_at)}. It is shown this once. End it with: cairn auth revoke ${id}`,
-  ]);
+  const { token, id, project: only, agent: driven, expires_at } = created;
+  const limits = [driven && `, to drive the agent ${driven} alone`, only && `, in the project ${only} alone`];
+  const about =
+    `A token for ${resource}${limits.filter(Boolean).join('')}, until ${time(expires_at)}, shown this once. ` +
+    `End it with: cairn auth revoke ${id}`;
+  printValue(created, options, { value: token, about });
 }
 
 /** `cairn auth pat list`. */
@@ -215,10 +216,8 @@ export async function runInvite(config: Config, { email, role, expires, ...optio
     const made = await inviteMember(db, actor, given);
     return { ...made, link: new URL(`/invite?code=${made.invitation}`, address).href };
   });
-  printResult(created, options, () => [
-    created.link,
-    `Good once, until ${time(created.expires_at)}, for the role ${created.role}.`,
-  ]);
+  const about = `A link for the role ${created.role}, good once, until ${time(created.expires_at)}:`;
+  printValue(created, options, { value: created.link, about });
 }
 
 /** `cairn auth members`. */

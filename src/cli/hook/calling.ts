@@ -1,14 +1,17 @@
-import { hostname } from 'node:os';
 import type { Context } from '../../context.ts';
+import { hostName } from '../../host-name.ts';
 import { openLocal } from '../../local.ts';
 import { createLog } from '../../log.ts';
-import { callByHook } from '../../runner/calling.ts';
+import { type Answer, callIn, type Given, reportDelivered } from '../../services/callers.ts';
+import { orderText } from '../../services/order.ts';
 import { firstOf } from '../../text.ts';
 import { agentOf, type Hooked } from './agent.ts';
 import { DIALECTS } from './dialects.ts';
 import type { HookInput } from './input.ts';
 
 const RESULT_CHARACTERS_MAX = 20_000;
+// Every client passes on so much.
+const TEXT_CHARACTERS_MAX = 7_500;
 
 /** Opens a running database as the agent of the session; starts none. The caller ends the process. */
 export async function openAsAgent(hooked: Hooked): Promise<Context> {
@@ -25,13 +28,31 @@ export async function openAsAgent(hooked: Hooked): Promise<Context> {
   };
 }
 
-type Asked = Parameters<typeof callByHook>[2];
+type Asked = { takes: 'nothing' | 'joining' | 'next'; turn?: object; idle?: boolean };
 
 /** A sign of life of the session's agent, and its question for a command. */
-export function callAs(ctx: Context, hooked: Hooked, asked: Asked) {
-  const { type } = DIALECTS[hooked.client];
-  const host_machine = firstOf(hostname(), 200);
-  return callByHook(ctx, { name: agentOf(hooked), type, host_machine, wakes: hooked.client === 'claude-code' }, asked);
+export function callAs(ctx: Context, hooked: Hooked, asked: Asked): Promise<Answer> {
+  const wakes = hooked.client === 'claude-code';
+  return callIn(ctx, {
+    agent: {
+      ...{ name: agentOf(hooked), type: DIALECTS[hooked.client].type, driver: 'hook', host_machine: hostName() },
+      config: { modes: ['turn', 'steer'], ...(wakes && { wakes }) },
+      ...(ctx.project !== undefined && { project: ctx.project }),
+    },
+    asked,
+  });
+}
+
+/** The text of a command for a model, at most so long that every client passes it on. */
+export function textFor(given: Given): string {
+  const text = orderText(given);
+  if (text.length <= TEXT_CHARACTERS_MAX) return text;
+  return `${firstOf(text, TEXT_CHARACTERS_MAX)}…\n\nAll of it: cairn commands show ${given.command.id}\n`;
+}
+
+/** Notes that the text has reached the client, as far as a hook can know, and by which way. */
+export async function noteDelivered(ctx: Context, given: Given, { input }: Hooked): Promise<void> {
+  await reportDelivered(ctx, given, `hook ${input.hook_event_name ?? ''}`.trim());
 }
 
 /** How a turn has ended, as its client tells: with the agent's last words where it tells them. */
@@ -41,9 +62,4 @@ export function turnOf({ last_words, status }: HookInput): object {
   if (status === 'aborted') return { status: 'cancelled', end_reason: 'interrupted', ...result };
   if (status === 'error') return { status: 'failed', end_reason: 'error', ...result };
   return { status: 'completed', end_reason: 'completed', ...result };
-}
-
-/** By which way a hook's text reaches its client. */
-export function pathOf({ input }: Hooked): string {
-  return `hook ${input.hook_event_name ?? ''}`.trim();
 }

@@ -1,7 +1,7 @@
 import type { HookInput } from './input.ts';
 
-const CLIENTS_WITH_HOOKS = ['claude-code', 'codex', 'gemini', 'cursor'] as const;
-export type HookClient = (typeof CLIENTS_WITH_HOOKS)[number];
+export const HOOK_CLIENTS = ['claude-code', 'codex', 'gemini', 'cursor'] as const;
+export type HookClient = (typeof HOOK_CLIENTS)[number];
 
 /** What a hook says to its client. */
 export type Saying =
@@ -53,5 +53,5 @@ export const DIALECTS: Readonly<Record<HookClient, Dialect>> = {
 };
 
 export function isHookClient(name: string): name is HookClient {
-  return CLIENTS_WITH_HOOKS.some((known) => known === name);
+  return HOOK_CLIENTS.some((known) => known === name);
 }

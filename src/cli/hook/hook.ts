@@ -5,6 +5,7 @@ import { isServerRunning } from '../../db/embedded/postmaster.ts';
 import { DomainError } from '../../errors.ts';
 import { agentOf, type Hooked } from './agent.ts';
 import { DIALECTS, isHookClient, type Saying } from './dialects.ts';
+import { noteGaveUp } from './gave-up.ts';
 import { readInput } from './input.ts';
 import { TurnFile } from './turn-file.ts';
 
@@ -16,45 +17,60 @@ const ASK = 'Cairn holds the plan and the hand-over of this repository. Call res
 
 type Answering = Hooked & {
   turn: TurnFile;
-  /** Sets what is said when the process ends, and gives it so much time more. */
+  /** Sets what is said when the process ends. */
   say(saying: Saying): void;
-  allow(ms: number): void;
+  /** Gives it so much time more; `why` is noted if that is over. */
+  allow(ms: number, why?: string): void;
 };
 
 /**
  * `cairn hook EVENT [CLIENT]`: `session-start` tells where the project stands, `pre-compact` and `stop` save a
  * checkpoint if something changed since the last, `after-tools` and `stop` give the session's agent the commands that
  * wait for it. It never fails, and waits for nobody: without a running database, a bound project or the time it says
- * little or nothing. Its exit status is 0.
+ * little or nothing; why is left where `cairn agents` finds it. Its exit status is 0.
  */
 export async function runHook(event: string, client: string, flags: object): Promise<void> {
   if (!isHookClient(client)) return;
   const answersInJson = event === 'after-tools' || event === 'stop' || client !== 'claude-code';
   let said = answersInJson ? '{}\n' : '';
-  const end = () => process.stdout.write(said, () => process.exit(0));
+  let timer: NodeJS.Timeout | undefined;
+  const end = () => {
+    clearTimeout(timer);
+    process.stdout.write(said, () => process.exit(0));
+  };
   const isAtWork = event === 'after-tools' || event === 'stop';
   // A client waits at each tool border and at the end of each turn. Counted from here: what comes before is Node.js.
   const began = performance.now();
-  let timer = setTimeout(end, leftOf(ANSWER_MS_MAX));
-  const allow = (ms: number) => {
+  let note = (_why: string) => {};
+  const allow = (ms: number, why = `the database took longer than ${ANSWER_MS_MAX} ms.`) => {
     clearTimeout(timer);
-    timer = setTimeout(end, ms);
+    timer = setTimeout(() => {
+      note(why);
+      end();
+    }, ms);
   };
+  allow(leftOf(ANSWER_MS_MAX));
   try {
     const input = await readInput(process.stdin);
     const config = readConfig(flags, undefined, input.cwd);
     if (config.project === undefined) return;
-    if (isAtWork) allow(began + config.hookMs - performance.now());
+    const hooked = { client, input, config };
+    const agent = agentOf(hooked);
+    note = (why) => noteGaveUp(config.dataDir, { client, agent, event, why });
+    if (isAtWork) {
+      const late = `the database did not answer within ${config.hookMs} ms; CAIRN_HOOK_MS gives it longer.`;
+      allow(began + config.hookMs - performance.now(), late);
+    }
     const say = (saying: Saying) => {
       const isPlain = !answersInJson && saying !== undefined && 'context' in saying;
       said = isPlain ? saying.context : `${JSON.stringify(DIALECTS[client].say(saying, input))}\n`;
     };
-    const hooked = { client, input, config };
-    const answering = { ...hooked, turn: new TurnFile(config.dataDir, agentOf(hooked)), say, allow };
+    const answering = { ...hooked, turn: new TurnFile(config.dataDir, agent), say, allow };
     // Does not repeat the repository's own words: only the database knows whether the project exists.
     if (event === 'session-start') say({ context: leftBehind(config, config.project) ?? ASK });
     if (await isRunning(config)) await answer(event, answering);
   } catch (error) {
+    note(error instanceof Error ? error.message : String(error));
     // The agent goes on without it, and is not sent after a missing project.
     if (error instanceof DomainError && error.code === 'not_found') said = answersInJson ? '{}\n' : '';
   } finally {
@@ -87,18 +103,13 @@ async function atBorder(ctx: Context, answering: Answering): Promise<void> {
   const { input, turn, say } = answering;
   if (isDriven() || input.is_subagent) return;
   await turn.endWait();
-  const [{ callAs, pathOf }, { noteDelivered, textFor }] = await loadCalling();
+  const { callAs, noteDelivered, textFor } = await import('./calling.ts');
   answering.allow(ANSWER_MS_MAX);
   const given = await callAs(ctx, answering, { takes: 'joining' });
-  if ('interrupt' in given)
-    return say({ end: (await import('../../services/order.ts')).interruptText(given.interrupt) });
+  if ('interrupt' in given) return say({ end: given.interrupt });
   if ('nothing' in given) return;
   say({ context: textFor(given) });
-  await noteDelivered(ctx, given, pathOf(answering));
-}
-
-function loadCalling() {
-  return Promise.all([import('./calling.ts'), import('../../runner/calling.ts')]);
+  await noteDelivered(ctx, given, answering);
 }
 
 /** Ends what the turn was about, and goes on with the next. Resolves to whether the turn goes on. */
@@ -113,7 +124,7 @@ async function atEnd(ctx: Context, answering: Answering): Promise<boolean> {
 async function goOn(ctx: Context, answering: Answering, ended?: object): Promise<boolean> {
   const { input, turn, say } = answering;
   if (isDriven()) return false;
-  const [{ callAs, pathOf }, { noteDelivered, textFor }] = await loadCalling();
+  const { callAs, noteDelivered, textFor } = await import('./calling.ts');
   const times = turn.continued();
   // Who broke a turn off wants no other.
   const isOver = times >= CONTINUATIONS_MAX || (input.status !== undefined && input.status !== 'completed');
@@ -125,7 +136,7 @@ async function goOn(ctx: Context, answering: Answering, ended?: object): Promise
   });
   if (!('command' in given)) return false;
   say({ goOn: textFor(given) });
-  await Promise.all([turn.setContinued(times + 1), turn.endWait(), noteDelivered(ctx, given, pathOf(answering))]);
+  await Promise.all([turn.setContinued(times + 1), turn.endWait(), noteDelivered(ctx, given, answering)]);
   return true;
 }
 

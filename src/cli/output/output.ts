@@ -189,6 +189,6 @@ async function findRun(ctx: Context, given: string): Promise<string> {
   const [one] = found;
   if (one !== undefined && found.length === 1) return one.id;
   throw new DomainError('not_found', `There is no run and no agent ${escaped(given.slice(0, 40))}.`, {
-    hint: 'cairn runs shows the ids.',
+    hint: '`cairn runs` shows the ids.',
   });
 }

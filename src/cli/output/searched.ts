@@ -12,13 +12,14 @@ const WANTED = new Map([
 /** `cairn output-search [on|off]`: whether the search of the workspace finds what runs printed. */
 export async function runOutputSearch(config: Config, given: string | undefined, options: JsonOption): Promise<void> {
   const wanted = given === undefined ? undefined : WANTED.get(given);
-  if (given !== undefined && wanted === undefined) throw mistyped('It is on or off.', 'cairn output-search on');
+  if (given !== undefined && wanted === undefined)
+    throw mistyped(`${given.slice(0, 40)} is neither on nor off.`, 'Like cairn output-search on.');
   await inLocalContext(config, async (ctx) => {
     const done = await perform(ctx, person.set_output_search, { enabled: wanted });
     printResult(done, options, ({ enabled }) => [
       enabled
-        ? 'Search finds the last that runs print, of those that end from now on.'
-        : 'Search finds nothing of what runs print.',
+        ? 'On: search finds the last that runs print, of those that end since it was switched on.'
+        : 'Off: search finds nothing of what runs print. Switch it on: cairn output-search on',
     ]);
   });
 }

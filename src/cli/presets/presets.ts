@@ -30,7 +30,9 @@ export type SavePresetOptions = JsonOption & {
 /** `cairn presets`: those of the workspace. */
 export async function runPresets(config: Config, options: ListOptions): Promise<void> {
   const found = await inLocalContext(config, (ctx) => readPresets(ctx, options.project));
-  printResult({ presets: found }, options, () => (found.length === 0 ? ['No presets.'] : presetTable(found)));
+  printResult({ presets: found }, options, () =>
+    found.length === 0 ? ['No presets. `cairn presets save NAME --content "…"` keeps one.'] : presetTable(found),
+  );
 }
 
 /** `cairn presets show NAME`. */

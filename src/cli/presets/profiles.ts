@@ -30,7 +30,9 @@ export async function runProfiles(config: Config, { project, ...options }: ListO
       ({ profiles }) => profiles,
     ),
   );
-  printResult({ profiles: items }, options, () => (items.length === 0 ? ['No profiles.'] : profileTable(items)));
+  printResult({ profiles: items }, options, () =>
+    items.length === 0 ? ['No profiles. `cairn profiles save NAME --time 30m` keeps one.'] : profileTable(items),
+  );
 }
 
 /** `cairn profiles save NAME`. */

@@ -65,7 +65,7 @@ async function tokenOf(options: PortOptions): Promise<string | undefined> {
   if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return token;
   throw mistyped(
     `${options.tokenFile === undefined ? TOKEN_VARIABLE : 'The file of --token-file'} holds more than a token, or none.`,
-    'Keep the first line alone of what `cairn auth pat create` prints.',
+    'Keep what `cairn auth pat create` prints on standard output, and nothing else.',
   );
 }
 

@@ -1,7 +1,7 @@
-import { hostname } from 'node:os';
 import { basename } from 'node:path';
 import { type Config, thisHost } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
+import { hostName } from '../../host-name.ts';
 import { createLog, type Log } from '../../log.ts';
 import type { DriverName } from '../../runner/driver-names.ts';
 import { driverOf } from '../../runner/drivers/catalog.ts';
@@ -152,7 +152,7 @@ async function runnerOf(parts: Parts): Promise<Runner> {
     ...work,
     port: opened.portOf(name),
     agent: {
-      ...{ name, type, driver, host_machine: firstOf(hostname(), 200) },
+      ...{ name, type, driver, host_machine: hostName() },
       ...(config.project !== undefined && { project: config.project }),
       config: configOf(options),
     },

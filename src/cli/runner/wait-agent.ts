@@ -1,9 +1,9 @@
-import { hostname } from 'node:os';
 import { type Config, thisHost } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
-import { waitForCommand } from '../../runner/calling.ts';
+import { hostName } from '../../host-name.ts';
+import { aboutPulling, reportDelivered, untilGiven } from '../../services/callers.ts';
+import { orderText } from '../../services/order.ts';
 import { onStopSignal } from '../../stop-signals.ts';
-import { firstOf } from '../../text.ts';
 import { shellAgent } from '../agents/shell-agent.ts';
 import { inLocalContext } from '../local-context.ts';
 import { type JsonOption, printLine } from '../terminal/output.ts';
@@ -24,16 +24,16 @@ export async function waitAsAgent(config: Config, { seconds, json }: AgentWaitOp
   try {
     await inLocalContext(config, async (person) => {
       const ctx = { ...person, actor: { ...person.actor, agent: shell.name, client: shell.client } };
-      const answer = await waitForCommand(ctx, firstOf(hostname(), 200), leaving.signal);
+      const answer = await untilGiven(ctx, aboutPulling(ctx, { host_machine: hostName() }), leaving.signal);
       if (answer === undefined) {
         process.exitCode = 1;
         return;
       }
-      if ('interrupt' in answer)
-        return printLine((await import('../../services/order.ts')).interruptText(answer.interrupt));
-      const { run, lock_token, command, text } = answer;
+      if ('interrupt' in answer) return printLine(json ? JSON.stringify(answer, null, 2) : answer.interrupt);
+      const { run, lock_token, command } = answer;
+      if (run.delivered_at === undefined) await reportDelivered(ctx, answer, 'agent wait');
       if (json) return printLine(JSON.stringify({ run, lock_token, command }, null, 2));
-      printLine(`${text}\nRun ${run.id}, lock_token ${lock_token}: update_command ends it.`);
+      printLine(`${orderText(answer)}\nRun ${run.id}, lock_token ${lock_token}: update_command ends it.`);
     });
   } finally {
     clearTimeout(timer);

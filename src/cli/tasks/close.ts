@@ -16,7 +16,7 @@ const NUMBERED = /^(\d{1,2}):(?: |$)/;
 
 export type CloseOptions = JsonOption & { summary?: string; evidence?: string[] };
 
-/** `cairn close REF`: completes tasks, with evidence for each criterion. */
+/** `cairn close REF`: completes tasks, with evidence for each criterion, or submits them to who checks them. */
 export async function runClose(config: Config, given: string[], options: CloseOptions): Promise<void> {
   if (given.length > 1 && options.evidence !== undefined) {
     throw mistyped('The same evidence cannot be for several tasks.', 'Close each with its own --evidence.');
@@ -76,6 +76,12 @@ function numbered(given: string[]): Evidence[] {
 
 function closedLines(changed: ChangedTask): string[] {
   const { task } = changed;
+  if (task.submitted) {
+    return [
+      `Not closed yet: ${styled('bold', task.ref)} "${task.title}". ${task.blocked_reason ?? ''}`,
+      ...afterChange(changed),
+    ];
+  }
   const unproven = task.unproven === undefined ? '' : ` Nothing shows criteria ${task.unproven.join(', ')}.`;
   return [`Closed ${styled('bold', task.ref)} "${task.title}".${unproven}`, ...afterChange(changed)];
 }

@@ -22,10 +22,10 @@ export function needsYou({ project, questions, needs, blocked = [] }: Found): st
       text,
       command: 'cairn answer NUMBER "…"',
     })),
-    ...needs.unapproved.map(({ ref, title, locked_by = '' }) => ({
+    ...needs.unapproved.map(({ ref, title }) => ({
       what: 'approval',
       task: ref,
-      who: locked_by,
+      who: '',
       text: title,
       command: 'cairn approve REF',
     })),

@@ -5,7 +5,7 @@ import type { Alert } from '../../events/alerts.ts';
 import type { Resumption } from '../../services/checkpoints.ts';
 import type { ProjectPage } from '../../services/projects.ts';
 import { oneLine } from '../../text.ts';
-import { checkpoints } from '../../tools/checkpoints.ts';
+import { checkpoints, heldByOthers } from '../../tools/checkpoints.ts';
 import { person } from '../../tools/person.ts';
 import { projects as projectTools } from '../../tools/projects.ts';
 import { agentsAtAGlance, readAgentsAtAGlance } from '../agents/overview.ts';
@@ -93,6 +93,8 @@ function nameOf({ name, slug }: Resumption['project']): string {
 }
 
 function statusLines({ project, checkpoint, ...found }: Resumption, needs: string[]): string[] {
+  // A claim that has lapsed is ready, and shown there.
+  const lapsed = found.in_progress?.filter(({ ready }) => ready) ?? [];
   return [
     `${nameOf(project)}  ${countsLine(project.tasks)}`,
     ...(checkpoint === undefined
@@ -101,8 +103,8 @@ function statusLines({ project, checkpoint, ...found }: Resumption, needs: strin
           `${styled('dim', 'Checkpoint')} ${checkpoint.label} ${styled('dim', `by ${oneLine(checkpoint.by)}, ${fromNow(checkpoint.created_at)}`)}`,
         ]),
     ...under(needs),
-    ...tasksUnder('In progress', found.in_progress, {
-      count: project.tasks.in_progress,
+    ...tasksUnder('In progress', heldByOthers({ in_progress: found.in_progress }), {
+      count: project.tasks.in_progress - lapsed.length,
       command: 'cairn tasks --status in_progress',
     }),
     ...tasksUnder('Ready', found.ready, { count: project.tasks.ready, command: 'cairn tasks --ready' }),

@@ -23,6 +23,16 @@ export function printResult<Answer>(value: Answer, { json }: JsonOption, show: (
   printLine(json ? JSON.stringify(value, null, 2) : show(value).join('\n'));
 }
 
+/** Prints a value for `$(…)`, alone on standard output; what a person should know of it goes to standard error. */
+export function printValue(
+  answer: object,
+  options: JsonOption,
+  { value, about }: { value: string; about: string },
+): void {
+  if (!options.json) process.stderr.write(`${about}\n`);
+  printResult(answer, options, () => [styled('bold', value)]);
+}
+
 /** Reports a written file. The text avoids standard output, which may be that file. */
 export function wrote(
   done: { file: string | undefined; [more: string]: unknown },
