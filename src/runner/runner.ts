@@ -149,9 +149,15 @@ export class Runner {
     if (control === undefined) return { pauseMs: 0 };
     this.#obey(control);
     let claimed = 0;
-    while (control.queued && !signal.aborted && this.#active.size < HELD_MAX && (await this.#claim())) claimed += 1;
+    const isReady = () => control.queued && !signal.aborted && this.#active.size < HELD_MAX && !this.#isLosing;
+    while (isReady() && (await this.#claim())) claimed += 1;
     // What waits and is not given would be asked for without a pause.
     return { pauseMs: control.queued && claimed === 0 ? pauseMs : 0 };
+  }
+
+  /** What was lost may be claimed again: its turn ends before, or would take up that text. */
+  get #isLosing(): boolean {
+    return [...this.#active.values()].some(({ isLost }) => isLost);
   }
 
   /** Asks what it must know; undefined when a run asks somebody meanwhile, whose answer is a part of it. */
