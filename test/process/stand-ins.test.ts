@@ -42,7 +42,7 @@ afterAll(async () => {
   await serving?.stop();
   await server?.close();
   await machine?.close();
-});
+}, 120_000);
 
 /** Runs a command of the server's machine, which succeeds. */
 async function data<Data>(...args: string[]): Promise<Data> {

@@ -28,12 +28,15 @@ export async function open(name: DriverName, ...args: string[]): Promise<Driver>
 }
 
 /** The same, in the program of its own that a runner lets hold it. */
-export async function openHeld(name: DriverName, ...args: string[]): Promise<{ driver: Driver; holder: number }> {
+export async function openHeld(
+  name: DriverName,
+  ...args: string[]
+): Promise<{ driver: Driver; link: HolderLink; holder: number }> {
   const { cwd, ...about } = standIn(name, args);
   const times = { graceMs: GRACE_MS, quietMs: QUIET_MS, waitMs: 10_000 };
   const link = await startHolder({ driver: name, ...about, ...times });
   held.add(link);
-  return { driver: await link.open(cwd), holder: link.address.pid };
+  return { driver: await link.open(cwd), link, holder: link.address.pid };
 }
 
 const nobody = () => new Promise<Answer>(() => {});
