@@ -28,6 +28,7 @@ export class ActiveRun {
   readonly started: Started;
   /** Settles when its end is known, or somebody else's. */
   readonly settled: Promise<Ended>;
+  isLost = false;
   readonly #parts: RunParts;
   readonly #resumed: Kept | undefined;
   readonly #clock: RunClock;
@@ -39,7 +40,6 @@ export class ActiveRun {
   /** Why it was told to end, from then on. */
   #told: Ended | undefined;
   #endedBy: 'itself' | 'interrupt' | Signalled = 'itself';
-  #isLost = false;
   /** Its turn has ended: what would end it now would reach the next one. */
   #isOver = false;
   /** Ends what it waits for. */
@@ -65,7 +65,7 @@ export class ActiveRun {
     this.#reports = new Reports({
       ...{ run: id, log: parts.log },
       send: (report) => parts.port.report(this.held, [report]),
-      ...{ isOver: () => this.#isLost, lost: () => this.lose() },
+      ...{ isOver: () => this.isLost, lost: () => this.lose() },
       refused: (type, error) => this.#tellRefused(type, error),
     });
     this.#processor = new ProcessorMeter({ overMs: parts.processorMs });
@@ -116,7 +116,7 @@ export class ActiveRun {
 
   /** What the server did not take is nowhere else. */
   #tellRefused(what: string, error: unknown): void {
-    if (!this.#isLost) this.#parts.refused(this.started.run.id, { what, why: messageOf(error) });
+    if (!this.isLost) this.#parts.refused(this.started.run.id, { what, why: messageOf(error) });
   }
 
   /** Somebody may look before it ends. */
@@ -142,7 +142,7 @@ export class ActiveRun {
   lose(): void {
     // It may be this end that the server knows of, and its output is still on its way.
     if (this.#isOver) return;
-    this.#isLost = true;
+    this.isLost = true;
     this.#output.drop();
     this.end({ status: 'failed', end_reason: 'lost' });
   }
@@ -292,7 +292,7 @@ export class ActiveRun {
     };
     const isTold = await this.#reports.say(finished(ended, metrics));
     // An end is not lost for what an agent has put into it.
-    if (!isTold && !this.#isLost) await this.#reports.say(bareEnd(ended));
+    if (!isTold && !this.isLost) await this.#reports.say(bareEnd(ended));
     await this.#output.end();
     this.#keeper?.forget(this.started.run.id);
     return ended;

@@ -151,7 +151,10 @@ export class Runner {
     if (control === undefined) return { pauseMs: 0 };
     this.#obey(control);
     let claimed = 0;
-    while (control.queued && !signal.aborted && this.#active.size < HELD_MAX && (await this.#claim())) claimed += 1;
+    // What was lost may be claimed again: its turn ends before, or would take up that text.
+    const isLosing = () => [...this.#active.values()].some(({ isLost }) => isLost);
+    const isReady = () => control.queued && !signal.aborted && this.#active.size < HELD_MAX && !isLosing();
+    while (isReady() && (await this.#claim())) claimed += 1;
     // What waits and is not given would be asked for without a pause.
     return { pauseMs: control.queued && claimed === 0 ? pauseMs : 0 };
   }

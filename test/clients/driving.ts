@@ -80,7 +80,12 @@ export async function drive(
         const { approvals } = JSON.parse(await place.cairn('approvals', '--json')) as { approvals: Approval[] };
         return approvals[0];
       }),
-    pid: () => processes().find(({ parent }) => parent === runner.child.pid)?.pid,
+    pid() {
+      const all = processes();
+      const childOf = (pid: number | undefined) => all.find(({ parent }) => parent === pid)?.pid;
+      const holder = childOf(runner.child.pid);
+      return holder && childOf(holder);
+    },
   };
   const endedEarly = runner.ended.then(({ code, err }) => {
     throw new Error(`The runner ended with ${code}: ${err.slice(-600)}`);

@@ -7,6 +7,7 @@ import { ERROR_CODES } from '../../src/errors.ts';
 import { toolNamed } from '../../src/tools/catalog.ts';
 import { renderError } from '../../src/tools/render.ts';
 import { callTool } from '../../src/tools/tool.ts';
+import { SHOWN } from '../runner/shown.ts';
 import { test } from '../support/world.ts';
 
 const ROOT = new URL('../../', import.meta.url);
@@ -96,6 +97,14 @@ describe('the docs', () => {
 
     const shown = table(await page('docs/events.md'), '| type | by | says |');
     expect(shown.map((row) => row.slice(0, 2))).toEqual(types);
+  });
+
+  test('say what each driver shows with its stand-in', async () => {
+    const names = Object.keys(SHOWN);
+    const rows = table(await page('docs/control.md'), `| | ${names.map((name) => `\`${name}\``).join(' | ')} |`);
+
+    const columns = names.map((_, at) => rows.map((row) => row[at + 1]));
+    expect(columns).toEqual(Object.values(SHOWN).map((shown) => Object.values(shown)));
   });
 
   test('give examples of rules that are accepted, each kind of rule among them', async ({ as }) => {

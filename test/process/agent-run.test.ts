@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,17 +6,17 @@ import { type AuthServing, startAuthServing } from '../support/auth-serving.ts';
 import { cairn } from '../support/cairn.ts';
 import { freePort } from '../support/free-port.ts';
 import { type LocalWorld, openLocalWorld } from '../support/local-world.ts';
+import { RunnerProcess } from '../support/runner-process.ts';
 
 // `cairn serve --auth` and `cairn agent run --url` as people run them, on two data directories: two machines.
 
-const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const PROGRAM = fileURLToPath(new URL('../runner/stand-ins/program.mjs', import.meta.url));
 const CLAUDE = fileURLToPath(new URL('../runner/stand-ins/claude.mjs', import.meta.url));
 
 let world: LocalWorld;
 let serving: AuthServing;
 let elsewhere: LocalWorld;
-const running = new Set<Driving>();
+const running = new Set<RunnerProcess>();
 
 beforeAll(async () => {
   [world, elsewhere] = await Promise.all([openLocalWorld(), openLocalWorld()]);
@@ -49,40 +48,16 @@ async function tokenOf(agent: string): Promise<{ id: string; token: string }> {
   return data('auth', 'pat', 'create', '--name', 'box', '--agent', agent);
 }
 
-class Driving {
-  stdout = '';
-  stderr = '';
-  readonly exited: Promise<number | null>;
-  readonly #child: ChildProcess;
-
-  constructor(args: string[], token: string) {
-    this.#child = spawn(process.execPath, [CLI, '--data-dir', elsewhere.dataDir, 'agent', 'run', ...args], {
-      env: { ...process.env, ...environment, CAIRN_TOKEN: token },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    for (const stream of ['stdout', 'stderr'] as const) {
-      this.#child[stream]?.on('data', (text) => {
-        this[stream] += text;
-      });
-    }
-    this.exited = new Promise((resolve) => this.#child.once('exit', resolve));
-    running.add(this);
-  }
-
-  async says(words: string | RegExp): Promise<void> {
-    await vi.waitUntil(() => this.stdout.match(words) !== null, { timeout: 30_000 });
-  }
-
-  end(signal: NodeJS.Signals): Promise<number | null> {
-    this.#child.kill(signal);
-    return this.exited;
-  }
+function start(args: string[], token: string): RunnerProcess {
+  const started = new RunnerProcess(args, { dataDir: elsewhere.dataDir, token });
+  running.add(started);
+  return started;
 }
 
-async function drive(agent: string, words: string[], { token }: { token: string }): Promise<Driving> {
+async function drive(agent: string, words: string[], { token }: { token: string }): Promise<RunnerProcess> {
   const driver = words.includes(CLAUDE) ? 'claude' : 'pipe';
   const flags = ['--url', serving.origin, '--name', agent, '--driver', driver];
-  const driving = new Driving([...flags, '--', ...words], token);
+  const driving = start([...flags, '--', ...words], token);
   await driving.says('waits for commands');
   return driving;
 }
@@ -121,7 +96,7 @@ describe('cairn agent run --url', { timeout: 120_000 }, () => {
     const prose = join(elsewhere.dataDir, 'prose');
     await writeFile(prose, `${token}\nFor the agent ibis.\n`);
     const failing = async (args: string[], given = '') => {
-      const driving = new Driving([...args, '--', process.execPath, PROGRAM], given);
+      const driving = start([...args, '--', process.execPath, PROGRAM], given);
       const code = await driving.exited;
       running.delete(driving);
       return [code, driving.stderr];
@@ -186,10 +161,10 @@ describe('cairn agent run --url', { timeout: 120_000 }, () => {
 describe('cairn agent run without a name', { timeout: 120_000 }, () => {
   test('takes the next free one, beside another of its kind', async () => {
     const words = ['--driver', 'pipe', '--type', 'teal', '--', process.execPath, PROGRAM];
-    const first = new Driving(words, '');
+    const first = start(words, '');
     await first.says('teal-1 waits for commands');
 
-    const second = new Driving(words, '');
+    const second = start(words, '');
 
     await second.says('waits for commands');
     expect(second.stdout).toMatch(/^teal-2 waits/);

@@ -15,7 +15,9 @@ const ASKING = [
 
 describe.each(ASKING)('the driver %s, asked for leave', (name, told) => {
   test.for(['approved', 'denied'] as const)('tells the agent that it is %s', async (decision) => {
-    const { turn, asked, printed } = give(await open(name), 'ask', async () => ({ decision, note: 'Not now.' }));
+    const { turn, asked, printed } = give(await open(name), 'ask', {
+      answer: async () => ({ decision, note: 'Not now.' }),
+    });
 
     expect(await turn.ended).toMatchObject({ status: 'completed' });
     expect(asked.map(({ question }) => question)).toMatchObject([
@@ -25,7 +27,9 @@ describe.each(ASKING)('the driver %s, asked for leave', (name, told) => {
   });
 
   test('refuses where the question cannot be put to anybody', async () => {
-    const { turn, printed } = give(await open(name), 'ask', () => Promise.reject(new Error('Nobody is there.')));
+    const { turn, printed } = give(await open(name), 'ask', {
+      answer: () => Promise.reject(new Error('Nobody is there.')),
+    });
 
     expect(await turn.ended).toMatchObject({ status: 'completed' });
     expect(printed()).not.toMatch(told.approved);
@@ -49,7 +53,7 @@ describe.each([
   test('answers it with what was chosen', async () => {
     const answer = async () => ({ decision: 'approved', answer: 'blue' }) as const;
 
-    const { turn, asked, printed } = give(await open(name), 'question', answer);
+    const { turn, asked, printed } = give(await open(name), 'question', { answer });
 
     expect(await turn.ended).toMatchObject({ status: 'completed' });
     expect(asked.map(({ question }) => question)).toMatchObject([
@@ -75,14 +79,14 @@ describe('the driver acp, refused', () => {
   });
 
   test('goes on where the agent knows no refusal, and takes the end of its turn for one', async () => {
-    const { turn, printed } = give(await open('acp', 'no-refusal'), 'ask', denied);
+    const { turn, printed } = give(await open('acp', 'no-refusal'), 'ask', { answer: denied });
 
     expect(await turn.ended).toMatchObject({ status: 'completed' });
     expect(printed()).toMatch(/was told: cancelled[\s\S]+: Not now\./);
   });
 
   test('tells it three times to one that asks again and again', async () => {
-    const { turn, asked, printed } = give(await open('acp', 'stubborn'), 'ask', denied);
+    const { turn, asked, printed } = give(await open('acp', 'stubborn'), 'ask', { answer: denied });
 
     expect(await turn.ended).toMatchObject({ status: 'completed' });
     expect(asked).toHaveLength(4);
@@ -90,7 +94,7 @@ describe('the driver acp, refused', () => {
   });
 
   test('tells nothing where it is interrupted', async () => {
-    const { turn, asked, printed } = give(await open('acp'), 'ask work 60000', denied);
+    const { turn, asked, printed } = give(await open('acp'), 'ask work 60000', { answer: denied });
     await vi.waitUntil(() => printed().includes('was told: no'), { timeout: 10_000 });
 
     turn.interrupt();

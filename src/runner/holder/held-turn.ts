@@ -30,6 +30,11 @@ export class HeldTurn {
     this.#tell = tell;
   }
 
+  /** Its text was given to the agent; a runner may be killed before that. */
+  get isGiven(): boolean {
+    return this.#turn !== undefined;
+  }
+
   /** Characters that the server does not have. */
   get waiting(): number {
     return this.#characters;

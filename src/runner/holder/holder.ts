@@ -109,6 +109,8 @@ export class Holder {
       this.#wait();
       this.#flow();
     });
+    // What never reached the agent has no end: it is claimed again.
+    for (const [run, { isGiven }] of this.#turns) if (!isGiven) this.#turns.delete(run);
     this.#say({ say: 'holds', runs: [...this.#turns.values()].map(({ state }) => state) });
     for (const held of this.#drivers.values()) held.pids = '';
     this.#flow();

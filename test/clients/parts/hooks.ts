@@ -6,7 +6,9 @@ import { type Place, withEach } from '../place.ts';
 import { PROGRAMS } from '../programs.ts';
 import { startSession } from '../session.ts';
 
-const ASK = 'Cairn holds the plan and the hand-over of this repository. Call resume_project.';
+// The second where the client's own server has been quicker to start the database.
+const ASK =
+  /Cairn holds the plan and the hand-over of this repository\. Call resume_project\.|Next: resume_project for all of it/;
 const FIRST_WORDS = 'The cart is half done; the sums are next.';
 const LAST_WORDS = 'The sums are right; the page is next.';
 const STREAM = ['--input-format', 'stream-json', '--output-format', 'stream-json', '--verbose'];
@@ -33,7 +35,7 @@ async function firstSession(place: Place, expect: Expect): Promise<void> {
   const session = ['-p', ...STREAM, '--permission-mode', 'bypassPermissions'];
   const prompts = ['go', 'go on', '/compact', 'and now'];
   const { agent } = await (await startSession(PROGRAMS.claude, place, { play, session, prompts })).ended;
-  expect('a session that starts where nothing runs is told to resume', agent.first.all.includes(ASK), agent.first.all);
+  expect('a session that starts where nothing runs is told to resume', ASK.test(agent.first.all), agent.first.all);
   const compacted = agent.requests.at(-1)?.all ?? '';
   expect(
     'the session that was compacted is given where it stood',

@@ -1,4 +1,4 @@
-// A program that reads one text and ends. Words of the text: `flood N` prints so many MB, `work MS` takes so long,
+// A program that reads one text and ends. Words of the text: `flood N` prints so many MB, `work MS` and `silent MS` take so long,
 // `exit N` ends with it, `crash` with 3; `deaf` heeds no SIGTERM, nor does the process that it starts.
 import { deafChild } from './play.mjs';
 
@@ -15,6 +15,6 @@ const line = `${'x'.repeat(1023)}\n`.repeat(64);
 for (let written = 0; written < number('flood', 0) * 16; written += 1) {
   if (!process.stdout.write(line)) await new Promise((resolve) => process.stdout.once('drain', resolve));
 }
-await new Promise((resolve) => setTimeout(resolve, number('work', 0)));
+await new Promise((resolve) => setTimeout(resolve, number('work', number('silent', 0))));
 process.stdout.write('did\n');
 process.exit(number('exit', 0));

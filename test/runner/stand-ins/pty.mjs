@@ -26,6 +26,8 @@ process.stdout.write(process.argv.includes('--paste') ? '\u001b[?2004h' : '');
 if (!process.stdin.isTTY) throw new Error('It is no terminal.');
 show(`${process.stdout.columns}x${process.stdout.rows}`);
 for await (const line of createInterface({ input: process.stdin, terminal: false })) {
+  // The line before may not have been still yet.
+  still();
   screen = setInterval(() => process.stdout.write('.'), 30);
   if (/\bsilent\b/.test(line)) still();
   void play.begin(line);
