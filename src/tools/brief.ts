@@ -27,7 +27,7 @@ export function brief({ project, checkpoint, since, ...found }: Resumption, head
         ? ''
         : `Do first: ${quote(checkpoint.resume_instructions, TEXT_CHARACTERS_MAX)}`,
     ],
-    since.events > 0 && `${since.events} events since: ${changesOf(since)}`,
+    since.events > 0 && [`${since.events} events since`, changesOf(since)].filter(Boolean).join(': '),
     // After a compaction nobody knows the token any more.
     section('You hold', found.mine, ownLine),
     tasks('In progress', heldByOthers(found)),
