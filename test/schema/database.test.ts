@@ -94,7 +94,11 @@ describe('a function', () => {
     const { rows: problems } = await own.sql.query(
       `select p.oid::regprocedure::text as name, c.level, c.lineno, c.message, c.query
          from pg_proc p join pg_language l on l.oid = p.prolang
-         cross join lateral plpgsql_check_function_tb(p.oid::regprocedure, coalesce((select min(t.tgrelid) from pg_trigger t where t.tgfoid = p.oid), 0),
+         left join lateral (
+           select min(t.tgrelid) as relid, max(t.tgoldtable::text) as old, max(t.tgnewtable::text) as new
+           from pg_trigger t where t.tgfoid = p.oid) t on true
+         cross join lateral plpgsql_check_function_tb(p.oid::regprocedure, coalesce(t.relid, 0),
+           oldtable => t.old, newtable => t.new,
            performance_warnings => false, extra_warnings => false, security_warnings => true) c
          ${IN_SCHEMAS} and l.lanname = 'plpgsql' and p.proname not like 'plpgsql%'
          and not (c.level = 'warning' and c.message = 'target type is different type than source type')
