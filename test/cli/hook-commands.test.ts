@@ -191,7 +191,10 @@ describe('a hook', () => {
       /^The hook after-tools of codex#e5f6 gave up \d+s ago: the database did not answer within 200 ms; CAIRN_HOOK_MS .+$/m,
     );
     expect(stdout).toMatch(/^The hook stop of gemini-cli#a1b2 gave up (now|\d+s ago): .+$/m);
-    expect(JSON.parse((await cairn([...flags, 'agents', '--json'])).stdout).hooks).toHaveLength(2);
+    // On a loaded machine others may have given up before.
+    expect(JSON.parse((await cairn([...flags, 'agents', '--json'])).stdout).hooks).toEqual(
+      expect.arrayContaining([expect.stringContaining('after-tools'), expect.stringContaining('stop of gemini-cli')]),
+    );
   });
 
   test('gives no other turn to a person who broke one off', { timeout: 60_000 }, async () => {

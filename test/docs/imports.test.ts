@@ -35,8 +35,8 @@ test('every folder and file of src has a row in the table of imports', () => {
 
 // Sources and sinks of many commands: they write by the services of their events, which have no tool.
 const BESIDE = ['adoption.ts', 'adoption-plan.ts', 'archive.ts', 'records.ts', 'transfer.ts'];
-// Reads for the protocol itself: completions and following.
-const PROTOCOL = ['suggestRefs', 'followEvents'];
+// Reads that no tool has: completions and following for the protocol itself, and one agent with its figures.
+const READS = ['suggestRefs', 'followEvents', 'getAgent'];
 
 test('what commands, pages and servers do goes through the one path: of services they know forms and types', () => {
   const files = ['cli', 'web', 'server'].flatMap((folder) =>
@@ -54,7 +54,7 @@ test('what commands, pages and servers do goes through the one path: of services
       return [...imports].flatMap(([, names = '', module = '']) =>
         (BESIDE.includes(module) ? [] : names.split(','))
           .map((name) => name.trim())
-          .filter((name) => /^[a-z]/.test(name) && !name.startsWith('type ') && !PROTOCOL.includes(name))
+          .filter((name) => /^[a-z]/.test(name) && !name.startsWith('type ') && !READS.includes(name))
           .map((name) => `${file}: ${name}`),
       );
     });

@@ -65,7 +65,7 @@ async function transcript({ db, actor }: Caller): Promise<unknown[]> {
   // Users who sign in to Supabase are named by their address.
   const named = JSON.stringify(learned)
     .replace(/ada-[\w-]{36}@cairn\.test/g, 'ada')
-    .replace(/"duration_ms":\d+/g, '"duration_ms":0');
+    .replace(/"(duration_ms|average_response_time)":\d+/g, '"$1":0');
   const text = named.replace(
     /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{64}|eyJ[\w=+/-]+|\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|[+-][\d:]+)?/g,
     (value) => {

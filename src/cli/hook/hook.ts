@@ -103,13 +103,17 @@ async function atBorder(ctx: Context, answering: Answering): Promise<void> {
   const { input, turn, say } = answering;
   if (isDriven() || input.is_subagent) return;
   await turn.endWait();
-  const { callAs, noteDelivered, textFor } = await import('./calling.ts');
+  const [{ callAs, pathOf }, { noteDelivered, textFor }] = await importCalling();
   answering.allow(ANSWER_MS_MAX);
   const given = await callAs(ctx, answering, { takes: 'joining' });
   if ('interrupt' in given) return say({ end: given.interrupt });
   if ('nothing' in given) return;
   say({ context: textFor(given) });
-  await noteDelivered(ctx, given, answering);
+  await noteDelivered(ctx, given, pathOf(answering));
+}
+
+function importCalling() {
+  return Promise.all([import('./calling.ts'), import('../../runner/calling.ts')]);
 }
 
 /** Ends what the turn was about, and goes on with the next. Resolves to whether the turn goes on. */
@@ -124,7 +128,7 @@ async function atEnd(ctx: Context, answering: Answering): Promise<boolean> {
 async function goOn(ctx: Context, answering: Answering, ended?: object): Promise<boolean> {
   const { input, turn, say } = answering;
   if (isDriven()) return false;
-  const { callAs, noteDelivered, textFor } = await import('./calling.ts');
+  const [{ callAs, pathOf }, { noteDelivered, textFor }] = await importCalling();
   const times = turn.continued();
   // Who broke a turn off wants no other.
   const isOver = times >= CONTINUATIONS_MAX || (input.status !== undefined && input.status !== 'completed');
@@ -136,7 +140,7 @@ async function goOn(ctx: Context, answering: Answering, ended?: object): Promise
   });
   if (!('command' in given)) return false;
   say({ goOn: textFor(given) });
-  await Promise.all([turn.setContinued(times + 1), turn.endWait(), noteDelivered(ctx, given, answering)]);
+  await Promise.all([turn.setContinued(times + 1), turn.endWait(), noteDelivered(ctx, given, pathOf(answering))]);
   return true;
 }
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readConfig, thisHost } from '../../config.ts';
 import type { Context } from '../../context.ts';
-import { getControl } from '../../services/runner.ts';
+import { isQueued, noteDelivered, textFor } from '../../runner/calling.ts';
 import { agentOf, type Hooked } from './agent.ts';
-import { callAs, noteDelivered, openAsAgent, textFor } from './calling.ts';
+import { callAs, openAsAgent, pathOf } from './calling.ts';
 import { isRunning } from './hook.ts';
 import { readInput } from './input.ts';
 import { TurnFile } from './turn-file.ts';
@@ -58,7 +58,7 @@ async function untilWoken(hooked: Hooked, goesOn: () => boolean): Promise<string
       calledAt = performance.now();
       const given = await callAs(ctx, hooked, { takes: 'next', idle: true });
       if (!('command' in given)) continue;
-      await noteDelivered(ctx, given, hooked);
+      await noteDelivered(ctx, given, pathOf(hooked));
       return textFor(given);
     } catch {
       await ctx?.db.close().catch(() => {});
@@ -66,11 +66,6 @@ async function untilWoken(hooked: Hooked, goesOn: () => boolean): Promise<string
       await sleep(AWAY_MS);
     }
   }
-}
-
-/** Tells whether anything waits for an agent, without a sign of life. */
-async function isQueued(ctx: Context, agent: string): Promise<boolean> {
-  return (await getControl(ctx, { agent, held: [] })).queued;
 }
 
 function isAlive(pid: number): boolean {

@@ -1,8 +1,6 @@
 import { type Config, thisHost } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
-import { hostName } from '../../host-name.ts';
-import { aboutPulling, reportDelivered, untilGiven } from '../../services/callers.ts';
-import { orderText } from '../../services/order.ts';
+import { waitForCommand } from '../../runner/calling.ts';
 import { onStopSignal } from '../../stop-signals.ts';
 import { shellAgent } from '../agents/shell-agent.ts';
 import { inLocalContext } from '../local-context.ts';
@@ -24,16 +22,15 @@ export async function waitAsAgent(config: Config, { seconds, json }: AgentWaitOp
   try {
     await inLocalContext(config, async (person) => {
       const ctx = { ...person, actor: { ...person.actor, agent: shell.name, client: shell.client } };
-      const answer = await untilGiven(ctx, aboutPulling(ctx, { host_machine: hostName() }), leaving.signal);
+      const answer = await waitForCommand(ctx, leaving.signal);
       if (answer === undefined) {
         process.exitCode = 1;
         return;
       }
       if ('interrupt' in answer) return printLine(json ? JSON.stringify(answer, null, 2) : answer.interrupt);
-      const { run, lock_token, command } = answer;
-      if (run.delivered_at === undefined) await reportDelivered(ctx, answer, 'agent wait');
+      const { run, lock_token, command, text } = answer;
       if (json) return printLine(JSON.stringify({ run, lock_token, command }, null, 2));
-      printLine(`${orderText(answer)}\nRun ${run.id}, lock_token ${lock_token}: update_command ends it.`);
+      printLine(`${text}\nRun ${run.id}, lock_token ${lock_token}: update_command ends it.`);
     });
   } finally {
     clearTimeout(timer);
