@@ -6,17 +6,15 @@ import { clean, firstOf } from '../text.ts';
 import { beginTurn, resumeTurn } from './begin-turn.ts';
 import type { Driver, Ended, Limited, Mode, Question, Turn, Watcher } from './driver.ts';
 import { bareEnd, finished, LOST } from './finished.ts';
-import { memoryMbOf } from './health.ts';
 import type { Kept } from './keeper.ts';
-import { exceeded } from './limits.ts';
 import { OutputSender } from './output-sender.ts';
 import type { Left, Place } from './place.ts';
 import type { Signalled } from './process-group.ts';
-import { ProcessorMeter } from './processor.ts';
 import { secondsUntil, waitUntil } from './provider-wait.ts';
 import { Questions } from './questions.ts';
 import { Reports } from './reports.ts';
 import { RunClock } from './run-clock.ts';
+import { RunLimits } from './run-limits.ts';
 import type { RunParts } from './run-parts.ts';
 import { RunTokens } from './run-tokens.ts';
 import { Subagents } from './subagents.ts';
@@ -33,9 +31,9 @@ export class ActiveRun {
   readonly #resumed: Kept | undefined;
   readonly #clock: RunClock;
   readonly #tokens: RunTokens;
+  readonly #limits: RunLimits;
   readonly #subagents = new Subagents();
   #place: Place | undefined;
-  readonly #processor: ProcessorMeter;
   #turn: Turn | undefined;
   /** Why it was told to end, from then on. */
   #told: Ended | undefined;
@@ -55,6 +53,8 @@ export class ActiveRun {
     this.#resumed = resumed;
     this.#clock = new RunClock(resumed ?? { startedAt: Date.now(), waitedMs: 0 });
     this.#tokens = new RunTokens(resumed?.usedBefore);
+    const { processorMs } = parts;
+    this.#limits = new RunLimits(started.command.limits, { clock: this.#clock, tokens: this.#tokens, processorMs });
     const { id } = started.run;
     this.#output = new OutputSender({
       ...parts,
@@ -68,7 +68,6 @@ export class ActiveRun {
       ...{ isOver: () => this.isLost, lost: () => this.lose() },
       refused: (type, error) => this.#tellRefused(type, error),
     });
-    this.#processor = new ProcessorMeter({ overMs: parts.processorMs });
     this.#questions = new Questions((report) => this.#reports.say(report), parts.askSeconds);
     this.settled = this.#run();
   }
@@ -98,32 +97,19 @@ export class ActiveRun {
   /** Interrupts it once it exceeds a limit. */
   watch(): void {
     if (this.#clock.isWaiting) return;
-    const { runningMs, silentMs } = this.#clock;
-    const pids = this.pids();
-    const { limits } = this.started.command;
-    const over = exceeded(limits, {
-      ...{ runningMs, silentMs },
-      tokens: this.#tokens.sum,
-      memoryMb: memoryMbOf(pids),
-      processorPercent: limits.cpu_limit_percent === undefined ? undefined : this.#processor.percentOf(pids),
-    });
-    if (over === undefined) {
-      this.#tellSilence();
+    const over = this.#limits.endWith(this.pids());
+    if (over !== undefined) {
+      this.end(over);
       return;
     }
-    this.end({ status: over.end_reason === 'time_limit' ? 'timed_out' : 'failed', ...over });
+    // Somebody may look before it ends.
+    const seconds = this.#limits.newlySilent();
+    if (seconds) void this.#reports.say({ type: 'run.silent', data: { seconds } });
   }
 
   /** What the server did not take is nowhere else. */
   #tellRefused(what: string, error: unknown): void {
     if (!this.isLost) this.#parts.refused(this.started.run.id, { what, why: messageOf(error) });
-  }
-
-  /** Somebody may look before it ends. */
-  #tellSilence(): void {
-    const { silence_limit_ms } = this.started.command.limits;
-    const seconds = silence_limit_ms && this.#clock.newlySilent(silence_limit_ms / 2);
-    if (seconds) void this.#reports.say({ type: 'run.silent', data: { seconds } });
   }
 
   /** Ends it: asks the agent, and after the grace ends its process. */
