@@ -175,14 +175,15 @@ export class ActiveRun {
     const { id } = this.started.run;
     const characters = await this.#output.resume((sequence) => this.#keeper?.charactersBefore(id, sequence) ?? 0);
     const turn = resumeTurn(driver, id, { watcher: this.#watcher(driver), characters });
+    // What it was waiting for may be over.
+    if (this.#questions.ids.length === 0) this.#waitNoLonger();
     return turn === undefined ? LOST : this.#endOf(turn);
   }
 
   /** For the next runner, should this one be killed. */
   #keep(): void {
     const { started } = this;
-    const { startedAt, waitedMs } = this.#clock;
-    const kept = { started, startedAt, waitedMs, usedBefore: this.#tokens.before, place: this.#place?.kept };
+    const kept = { started, ...this.#clock.kept, usedBefore: this.#tokens.before, place: this.#place?.kept };
     this.#keeper?.keep(started.run.id, kept);
   }
 
@@ -242,7 +243,7 @@ export class ActiveRun {
   async #ask(question: Question, signal: AbortSignal) {
     this.#parts.asked(this.started.run.id, question);
     const answer = this.#questions.ask(question, AbortSignal.any([signal, this.#leaving.signal]));
-    this.#clock.wait();
+    this.#wait();
     return answer.finally(() => {
       if (this.#questions.ids.length === 0) this.#waitNoLonger();
     });
@@ -253,13 +254,18 @@ export class ActiveRun {
     const { run } = this.started;
     const seconds = secondsUntil(until);
     const end = Date.now() + 1_000 * seconds;
-    this.#clock.wait();
+    this.#wait();
     void this.#reports.say({ type: 'run.paused', data: { seconds, reason: firstOf(reason, 2_000) } });
     this.#parts.limited(run.id, new Date(end), reason);
     const { signal } = this.#leaving;
     await waitUntil(end, signal);
     this.#waitNoLonger();
     if (!signal.aborted) void this.#reports.say({ type: 'run.resumed' });
+  }
+
+  #wait(): void {
+    this.#clock.wait();
+    this.#keep();
   }
 
   #waitNoLonger(): void {

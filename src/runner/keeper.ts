@@ -8,6 +8,8 @@ export const Kept = z.object({
   /** As the clock of the machine says, in ms. */
   startedAt: z.number(),
   waitedMs: z.number(),
+  /** It waits, from then on. */
+  waitsSince: z.number().optional(),
   usedBefore: z.object({ in: z.number(), out: z.number() }),
   /** What its place needs, where that is the run's own. */
   place: z.unknown().optional(),

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { inject, vi } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import type { Driver } from '../../src/runner/driver.ts';
+import type { Kept } from '../../src/runner/keeper.ts';
 import type { Notice } from '../../src/runner/notice.ts';
 import type { OpenPlace } from '../../src/runner/place.ts';
 import { databasePort, type RunnerPort } from '../../src/runner/port.ts';
@@ -30,6 +31,7 @@ type Given = {
   over?: RunnerPort;
   port?: (port: RunnerPort) => RunnerPort;
   token?: number;
+  resumed?: readonly Kept[];
   enter?: OpenPlace;
   processorMs?: number;
   askSeconds?: number;
@@ -38,7 +40,7 @@ type Given = {
 };
 
 /** Drives the agent `heron`, and keeps what it prints. */
-export async function drive(ctx: Context, { driver, port = (same) => same, token, ...given }: Given) {
+export async function drive(ctx: Context, { driver, port = (same) => same, token, resumed = [], ...given }: Given) {
   const {
     askSeconds,
     graceMs = GRACE_MS,
@@ -54,6 +56,7 @@ export async function drive(ctx: Context, { driver, port = (same) => same, token
     driver,
     agent: { name: 'heron', type: 'claude', driver: 'claude', host_machine: 'box' },
     token,
+    resumed,
     log: ctx.log,
     spoolDir: inject('scratch'),
     everyMs,
