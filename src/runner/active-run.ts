@@ -17,6 +17,7 @@ import { RunClock } from './run-clock.ts';
 import { RunLimits } from './run-limits.ts';
 import type { RunParts } from './run-parts.ts';
 import { RunTokens } from './run-tokens.ts';
+import { watcherOf } from './run-watcher.ts';
 import { Subagents } from './subagents.ts';
 
 export type Started = Exclude<Claimed, { nothing: string }>;
@@ -116,12 +117,15 @@ export class ActiveRun {
   end(told: Ended): void {
     if (this.#told !== undefined || this.#isOver) return;
     this.#told = told;
-    const { graceMs } = this.#parts;
     this.#endedBy = 'interrupt';
     this.#leaving.abort();
-    this.#turn?.interrupt();
-    const timer = setTimeout(() => this.#turn?.stop(), graceMs);
-    void this.settled.finally(() => clearTimeout(timer));
+    if (this.#turn !== undefined) this.#cut(this.#turn);
+  }
+
+  #cut(turn: Turn): void {
+    turn.interrupt();
+    const timer = setTimeout(() => turn.stop(), this.#parts.graceMs);
+    void turn.ended.finally(() => clearTimeout(timer));
   }
 
   /** It is another's: its end here is told to nobody. */
@@ -173,7 +177,13 @@ export class ActiveRun {
   /** Takes over what an earlier runner began. */
   async #goOn({ driver }: Place): Promise<Ended | Limited> {
     const { id } = this.started.run;
-    const characters = await this.#output.resume((sequence) => this.#keeper?.charactersBefore(id, sequence) ?? 0);
+    const before = (sequence: number) => this.#keeper?.charactersBefore(id, sequence) ?? 0;
+    const characters = await this.#output.resume(before).catch((error) => {
+      // Its end is another's, too; its agent has not heard of that.
+      this.#tellRefused('output', error);
+      this.lose();
+      return 0;
+    });
     const turn = resumeTurn(driver, id, { watcher: this.#watcher(driver), characters });
     // What it was waiting for may be over.
     if (this.#questions.ids.length === 0) this.#waitNoLonger();
@@ -187,57 +197,27 @@ export class ActiveRun {
     this.#keeper?.keep(started.run.id, kept);
   }
 
-  #watcher(driver: Driver): Watcher {
-    const { changed, printed } = this.#parts;
-    const { id } = this.started.run;
-    const delivered = this.#onceDelivered(driver.path);
-    return {
-      delivered,
-      acknowledged: () => {
-        delivered();
-        void this.#reports.say({ type: 'run.acknowledged' });
-      },
-      printed: (stream, words) => {
-        this.#clock.sign();
-        this.#output.add(stream, words);
-        printed(id, stream, words);
-      },
-      used: (tokens) => {
-        this.#clock.sign();
-        this.#tokens.use(tokens);
-      },
-      works: (subagents) => {
-        this.#clock.sign();
-        this.#subagents.set(subagents);
-        changed();
-      },
+  #watcher({ path }: Driver): Watcher {
+    return watcherOf({
+      ...{ run: this.started.run.id, path, clock: this.#clock, tokens: this.#tokens, subagents: this.#subagents },
+      ...{ output: this.#output, reports: this.#reports, parts: this.#parts },
       signalled: (how) => {
         // What its program left behind is ended after each run, and what was killed is not told again.
         if (this.#told !== undefined && this.#endedBy !== 'kill') this.#endedBy = how;
       },
       asks: (question, signal) => this.#ask(question, signal),
-    };
+    });
   }
 
   async #endOf(turn: Turn): Promise<Ended | Limited> {
     this.#turn = turn;
     this.#parts.given(this.started.run.id);
-    if (this.#told !== undefined) turn.interrupt();
+    if (this.#told !== undefined) this.#cut(turn);
     const found = await turn.ended;
     this.#turn = undefined;
     this.#subagents.set([]);
     this.#tokens.endTurn();
     return found;
-  }
-
-  #onceDelivered(path: string): () => void {
-    let isDelivered = false;
-    return () => {
-      if (isDelivered) return;
-      isDelivered = true;
-      void this.#reports.say({ type: 'run.delivered', data: { path } });
-      this.#parts.delivered(this.started.run.id);
-    };
   }
 
   async #ask(question: Question, signal: AbortSignal) {
