@@ -6,6 +6,7 @@ import { ActiveRun, type Started } from './active-run.ts';
 import type { Driver } from './driver.ts';
 import { healthOf } from './health.ts';
 import type { Kept } from './keeper.ts';
+import { modesOf } from './modes.ts';
 import type { Notice } from './notice.ts';
 import { ordersFirst } from './orders-first.ts';
 import type { OpenPlace } from './place.ts';
@@ -76,7 +77,7 @@ export class Runner {
     const { port, agent, driver, token, resumed = [], everyMs = EVERY_MS } = this.#options;
     const { config = {}, ...about } = agent;
     ({ token: this.#token } = await port.register({
-      agent: { ...about, config: { modes: driver.modes, ...config } },
+      agent: { ...about, config: { modes: modesOf(driver, config), ...config } },
       token,
     }));
     await driver.open();

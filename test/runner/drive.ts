@@ -33,6 +33,8 @@ type Given = {
   token?: number;
   resumed?: readonly Kept[];
   enter?: OpenPlace;
+  /** How many runs it does at once. */
+  atOnce?: number;
   processorMs?: number;
   askSeconds?: number;
   graceMs?: number;
@@ -43,6 +45,7 @@ type Given = {
 export async function drive(ctx: Context, { driver, port = (same) => same, token, resumed = [], ...given }: Given) {
   const {
     askSeconds,
+    atOnce,
     graceMs = GRACE_MS,
     enter,
     processorMs,
@@ -54,7 +57,10 @@ export async function drive(ctx: Context, { driver, port = (same) => same, token
   const runner = new Runner({
     port: port(over),
     driver,
-    agent: { name: 'heron', type: 'claude', driver: 'claude', host_machine: 'box' },
+    agent: {
+      ...{ name: 'heron', type: 'claude', driver: 'claude', host_machine: 'box' },
+      ...(atOnce !== undefined && { config: { runs_at_once: atOnce } }),
+    },
     token,
     resumed,
     log: ctx.log,
