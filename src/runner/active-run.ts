@@ -7,8 +7,9 @@ import { beginTurn, resumeTurn } from './begin-turn.ts';
 import type { Driver, Ended, Limited, Mode, Question, Turn, Watcher } from './driver.ts';
 import { bareEnd, finished, LOST } from './finished.ts';
 import type { Kept } from './keeper.ts';
+import type { Left } from './left.ts';
 import { OutputSender } from './output-sender.ts';
-import type { Left, Place } from './place.ts';
+import { type Place, placeOf } from './place.ts';
 import type { Signalled } from './process-group.ts';
 import { secondsUntil, waitUntil } from './provider-wait.ts';
 import { Questions } from './questions.ts';
@@ -70,6 +71,8 @@ export class ActiveRun {
       refused: (type, error) => this.#tellRefused(type, error),
     });
     this.#questions = new Questions((report) => this.#reports.say(report), parts.askSeconds);
+    if (resumed?.told !== undefined) this.end(resumed.told);
+    this.#isOver = resumed?.ended !== undefined;
     this.settled = this.#run();
   }
 
@@ -82,7 +85,7 @@ export class ActiveRun {
   }
 
   get #keeper() {
-    return this.#place?.driver.keeper;
+    return (this.#place ?? this.#parts).driver.keeper;
   }
 
   /** Takes what became of its questions. */
@@ -120,6 +123,7 @@ export class ActiveRun {
     this.#endedBy = 'interrupt';
     this.#leaving.abort();
     if (this.#turn !== undefined) this.#cut(this.#turn);
+    this.#keep();
   }
 
   #cut(turn: Turn): void {
@@ -140,16 +144,20 @@ export class ActiveRun {
   async #run(): Promise<Ended> {
     let place: Place;
     try {
-      place = await this.#parts.enter(this.started.run, this.#resumed?.place);
+      place = await placeOf(this.#resumed, { ...this.#parts, run: this.started.run });
     } catch (error) {
       this.#isOver = true;
       return this.#finish({ status: 'failed', end_reason: 'error', error: clean(messageOf(error)), ...this.#told });
     }
     this.#place = place;
     // What was ended while its place was made is not delivered.
-    const ended = this.#told ?? (await this.#turns(place));
+    const undelivered = this.#resumed === undefined ? this.#told : undefined;
+    const ended = undelivered ?? (await this.#turns(place));
     this.#isOver = true;
+    // Its end is told when the server is there, maybe by the next runner, for which its place may be gone.
+    this.#keep({ ended });
     const left = await place.leave();
+    if (left !== undefined) this.#keep({ ended, left });
     if (left?.kept) this.#parts.left(this.started.run.id, left);
     return this.#finish(ended, left);
   }
@@ -158,6 +166,7 @@ export class ActiveRun {
     let found = await (this.#resumed === undefined
       ? this.#turnOf(place, { text: orderText(this.started), mode: this.started.deliver })
       : this.#goOn(place));
+    if (this.#resumed?.ended !== undefined) return this.#resumed.ended;
     while (found.status === 'limited' && this.#told === undefined && this.started.command.resumes) {
       await this.#waitForProvider(found);
       if (this.#told === undefined) found = await this.#turnOf(place, { text: goOnText(this.started), mode: 'turn' });
@@ -191,9 +200,11 @@ export class ActiveRun {
   }
 
   /** For the next runner, should this one be killed. */
-  #keep(): void {
+  #keep(over: Pick<Kept, 'ended' | 'left'> = {}): void {
     const { started } = this;
-    const kept = { started, ...this.#clock.kept, usedBefore: this.#tokens.before, place: this.#place?.kept };
+    const { ended, left, place } = this.#resumed ?? {};
+    const about = { started, told: this.#told, ended, left, place: this.#place?.kept ?? place, ...over };
+    const kept = { ...about, ...this.#clock.kept, usedBefore: this.#tokens.before };
     this.#keeper?.keep(started.run.id, kept);
   }
 

@@ -235,7 +235,7 @@ export class Runner {
     const { env = {}, printed = () => {}, processorMs = PROCESSOR_MS } = this.#options;
     const { enter = async () => ({ driver, leave: async () => undefined }) } = this.#options;
     const parts: RunParts = {
-      ...{ port, enter, log, graceMs, processorMs, askSeconds, printed, spoolDir },
+      ...{ port, enter, driver, log, graceMs, processorMs, askSeconds, printed, spoolDir },
       env: { ...env, CAIRN_RUN: started.run.id, CAIRN_COMMAND: started.command.id },
       asked: (id, question) => {
         this.#asks.abort();

@@ -54,3 +54,14 @@ export async function driveHeld(ctx: Context, name: DriverName, { enter, ...give
     },
   };
 }
+
+/** A server that is away when the end of a run is to be told. */
+export function withoutEnds(over: RunnerPort): RunnerPort {
+  return {
+    ...over,
+    async report(held, reports) {
+      if (reports.some(({ type }) => type === 'run.finished')) throw new Error('connect ECONNREFUSED');
+      return over.report(held, reports);
+    },
+  };
+}

@@ -6,7 +6,7 @@ import { decideApproval, listApprovals } from '../../src/services/approvals.ts';
 import { person } from '../support/calls.ts';
 import { test } from '../support/world.ts';
 import { begun, ended, send, until } from './drive.ts';
-import { driveHeld } from './followed.ts';
+import { driveHeld, withoutEnds } from './followed.ts';
 import { closeDrivers } from './give.ts';
 
 afterEach(closeDrivers);
@@ -54,6 +54,20 @@ describe('a run whose runner was killed', () => {
         },
       }),
     });
+
+    expect(await ended(as('ada'), command)).toMatchObject({
+      runs: [{ status: 'timed_out', end_reason: 'time_limit' }],
+    });
+  });
+
+  test('ends as it was told to, also where that was not told yet', async ({ as }) => {
+    const { kill, next, notices } = await driveHeld(as('ada'), 'claude', { port: withoutEnds });
+    const command = await send(as('ada'), 'work 60000', { limits: { time_limit_ms: 700 } });
+    await vi.waitUntil(() => notices.some(({ what }) => what === 'delivered'), { timeout: 10_000 });
+    await sleep(2_500);
+
+    kill();
+    await next();
 
     expect(await ended(as('ada'), command)).toMatchObject({
       runs: [{ status: 'timed_out', end_reason: 'time_limit' }],
