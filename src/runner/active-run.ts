@@ -6,19 +6,19 @@ import { clean, firstOf } from '../text.ts';
 import { beginTurn, resumeTurn } from './begin-turn.ts';
 import type { Driver, Ended, Limited, Mode, Question, Turn, Watcher } from './driver.ts';
 import { bareEnd, finished, LOST } from './finished.ts';
-import { memoryMbOf } from './health.ts';
 import type { Kept } from './keeper.ts';
-import { exceeded } from './limits.ts';
+import type { Left } from './left.ts';
 import { OutputSender } from './output-sender.ts';
-import type { Left, Place } from './place.ts';
+import { type Place, placeOf } from './place.ts';
 import type { Signalled } from './process-group.ts';
-import { ProcessorMeter } from './processor.ts';
 import { secondsUntil, waitUntil } from './provider-wait.ts';
 import { Questions } from './questions.ts';
 import { Reports } from './reports.ts';
 import { RunClock } from './run-clock.ts';
+import { RunLimits } from './run-limits.ts';
 import type { RunParts } from './run-parts.ts';
 import { RunTokens } from './run-tokens.ts';
+import { watcherOf } from './run-watcher.ts';
 import { Subagents } from './subagents.ts';
 
 export type Started = Exclude<Claimed, { nothing: string }>;
@@ -33,9 +33,9 @@ export class ActiveRun {
   readonly #resumed: Kept | undefined;
   readonly #clock: RunClock;
   readonly #tokens: RunTokens;
+  readonly #limits: RunLimits;
   readonly #subagents = new Subagents();
   #place: Place | undefined;
-  readonly #processor: ProcessorMeter;
   #turn: Turn | undefined;
   /** Why it was told to end, from then on. */
   #told: Ended | undefined;
@@ -55,6 +55,8 @@ export class ActiveRun {
     this.#resumed = resumed;
     this.#clock = new RunClock(resumed ?? { startedAt: Date.now(), waitedMs: 0 });
     this.#tokens = new RunTokens(resumed?.usedBefore);
+    const { processorMs } = parts;
+    this.#limits = new RunLimits(started.command.limits, { clock: this.#clock, tokens: this.#tokens, processorMs });
     const { id } = started.run;
     this.#output = new OutputSender({
       ...parts,
@@ -68,8 +70,9 @@ export class ActiveRun {
       ...{ isOver: () => this.isLost, lost: () => this.lose() },
       refused: (type, error) => this.#tellRefused(type, error),
     });
-    this.#processor = new ProcessorMeter({ overMs: parts.processorMs });
     this.#questions = new Questions((report) => this.#reports.say(report), parts.askSeconds);
+    if (resumed?.told !== undefined) this.end(resumed.told);
+    this.#isOver = resumed?.ended !== undefined;
     this.settled = this.#run();
   }
 
@@ -82,7 +85,7 @@ export class ActiveRun {
   }
 
   get #keeper() {
-    return this.#place?.driver.keeper;
+    return (this.#place ?? this.#parts).driver.keeper;
   }
 
   /** Takes what became of its questions. */
@@ -98,20 +101,14 @@ export class ActiveRun {
   /** Interrupts it once it exceeds a limit. */
   watch(): void {
     if (this.#clock.isWaiting) return;
-    const { runningMs, silentMs } = this.#clock;
-    const pids = this.pids();
-    const { limits } = this.started.command;
-    const over = exceeded(limits, {
-      ...{ runningMs, silentMs },
-      tokens: this.#tokens.sum,
-      memoryMb: memoryMbOf(pids),
-      processorPercent: limits.cpu_limit_percent === undefined ? undefined : this.#processor.percentOf(pids),
-    });
-    if (over === undefined) {
-      this.#tellSilence();
+    const over = this.#limits.endWith(this.pids());
+    if (over !== undefined) {
+      this.end(over);
       return;
     }
-    this.end({ status: over.end_reason === 'time_limit' ? 'timed_out' : 'failed', ...over });
+    // Somebody may look before it ends.
+    const seconds = this.#limits.newlySilent();
+    if (seconds) void this.#reports.say({ type: 'run.silent', data: { seconds } });
   }
 
   /** What the server did not take is nowhere else. */
@@ -119,23 +116,20 @@ export class ActiveRun {
     if (!this.isLost) this.#parts.refused(this.started.run.id, { what, why: messageOf(error) });
   }
 
-  /** Somebody may look before it ends. */
-  #tellSilence(): void {
-    const { silence_limit_ms } = this.started.command.limits;
-    const seconds = silence_limit_ms && this.#clock.newlySilent(silence_limit_ms / 2);
-    if (seconds) void this.#reports.say({ type: 'run.silent', data: { seconds } });
-  }
-
   /** Ends it: asks the agent, and after the grace ends its process. */
   end(told: Ended): void {
     if (this.#told !== undefined || this.#isOver) return;
     this.#told = told;
-    const { graceMs } = this.#parts;
     this.#endedBy = 'interrupt';
     this.#leaving.abort();
-    this.#turn?.interrupt();
-    const timer = setTimeout(() => this.#turn?.stop(), graceMs);
-    void this.settled.finally(() => clearTimeout(timer));
+    if (this.#turn !== undefined) this.#cut(this.#turn);
+    this.#keep();
+  }
+
+  #cut(turn: Turn): void {
+    turn.interrupt();
+    const timer = setTimeout(() => turn.stop(), this.#parts.graceMs);
+    void turn.ended.finally(() => clearTimeout(timer));
   }
 
   /** It is another's: its end here is told to nobody. */
@@ -150,16 +144,20 @@ export class ActiveRun {
   async #run(): Promise<Ended> {
     let place: Place;
     try {
-      place = await this.#parts.enter(this.started.run, this.#resumed?.place);
+      place = await placeOf(this.#resumed, { ...this.#parts, run: this.started.run });
     } catch (error) {
       this.#isOver = true;
       return this.#finish({ status: 'failed', end_reason: 'error', error: clean(messageOf(error)), ...this.#told });
     }
     this.#place = place;
     // What was ended while its place was made is not delivered.
-    const ended = this.#told ?? (await this.#turns(place));
+    const undelivered = this.#resumed === undefined ? this.#told : undefined;
+    const ended = undelivered ?? (await this.#turns(place));
     this.#isOver = true;
+    // Its end is told when the server is there, maybe by the next runner, for which its place may be gone.
+    this.#keep({ ended });
     const left = await place.leave();
+    if (left !== undefined) this.#keep({ ended, left });
     if (left?.kept) this.#parts.left(this.started.run.id, left);
     return this.#finish(ended, left);
   }
@@ -168,6 +166,7 @@ export class ActiveRun {
     let found = await (this.#resumed === undefined
       ? this.#turnOf(place, { text: orderText(this.started), mode: this.started.deliver })
       : this.#goOn(place));
+    if (this.#resumed?.ended !== undefined) return this.#resumed.ended;
     while (found.status === 'limited' && this.#told === undefined && this.started.command.resumes) {
       await this.#waitForProvider(found);
       if (this.#told === undefined) found = await this.#turnOf(place, { text: goOnText(this.started), mode: 'turn' });
@@ -187,55 +186,44 @@ export class ActiveRun {
   /** Takes over what an earlier runner began. */
   async #goOn({ driver }: Place): Promise<Ended | Limited> {
     const { id } = this.started.run;
-    const characters = await this.#output.resume((sequence) => this.#keeper?.charactersBefore(id, sequence) ?? 0);
+    const before = (sequence: number) => this.#keeper?.charactersBefore(id, sequence) ?? 0;
+    const characters = await this.#output.resume(before).catch((error) => {
+      // Its end is another's, too; its agent has not heard of that.
+      this.#tellRefused('output', error);
+      this.lose();
+      return 0;
+    });
     const turn = resumeTurn(driver, id, { watcher: this.#watcher(driver), characters });
+    // What it was waiting for may be over.
+    if (this.#questions.ids.length === 0) this.#waitNoLonger();
     return turn === undefined ? LOST : this.#endOf(turn);
   }
 
   /** For the next runner, should this one be killed. */
-  #keep(): void {
+  #keep(over: Pick<Kept, 'ended' | 'left'> = {}): void {
     const { started } = this;
-    const { startedAt, waitedMs } = this.#clock;
-    const kept = { started, startedAt, waitedMs, usedBefore: this.#tokens.before, place: this.#place?.kept };
+    const { ended, left, place } = this.#resumed ?? {};
+    const about = { started, told: this.#told, ended, left, place: this.#place?.kept ?? place, ...over };
+    const kept = { ...about, ...this.#clock.kept, usedBefore: this.#tokens.before };
     this.#keeper?.keep(started.run.id, kept);
   }
 
-  #watcher(driver: Driver): Watcher {
-    const { changed, printed } = this.#parts;
-    const { id } = this.started.run;
-    const delivered = this.#onceDelivered(driver.path);
-    return {
-      delivered,
-      acknowledged: () => {
-        delivered();
-        void this.#reports.say({ type: 'run.acknowledged' });
-      },
-      printed: (stream, words) => {
-        this.#clock.sign();
-        this.#output.add(stream, words);
-        printed(id, stream, words);
-      },
-      used: (tokens) => {
-        this.#clock.sign();
-        this.#tokens.use(tokens);
-      },
-      works: (subagents) => {
-        this.#clock.sign();
-        this.#subagents.set(subagents);
-        changed();
-      },
+  #watcher({ path }: Driver): Watcher {
+    return watcherOf({
+      ...{ run: this.started.run.id, path, clock: this.#clock, tokens: this.#tokens, subagents: this.#subagents },
+      ...{ output: this.#output, reports: this.#reports, parts: this.#parts },
       signalled: (how) => {
         // What its program left behind is ended after each run, and what was killed is not told again.
         if (this.#told !== undefined && this.#endedBy !== 'kill') this.#endedBy = how;
       },
       asks: (question, signal) => this.#ask(question, signal),
-    };
+    });
   }
 
   async #endOf(turn: Turn): Promise<Ended | Limited> {
     this.#turn = turn;
     this.#parts.given(this.started.run.id);
-    if (this.#told !== undefined) turn.interrupt();
+    if (this.#told !== undefined) this.#cut(turn);
     const found = await turn.ended;
     this.#turn = undefined;
     this.#subagents.set([]);
@@ -243,20 +231,10 @@ export class ActiveRun {
     return found;
   }
 
-  #onceDelivered(path: string): () => void {
-    let isDelivered = false;
-    return () => {
-      if (isDelivered) return;
-      isDelivered = true;
-      void this.#reports.say({ type: 'run.delivered', data: { path } });
-      this.#parts.delivered(this.started.run.id);
-    };
-  }
-
   async #ask(question: Question, signal: AbortSignal) {
     this.#parts.asked(this.started.run.id, question);
     const answer = this.#questions.ask(question, AbortSignal.any([signal, this.#leaving.signal]));
-    this.#clock.wait();
+    this.#wait();
     return answer.finally(() => {
       if (this.#questions.ids.length === 0) this.#waitNoLonger();
     });
@@ -267,13 +245,18 @@ export class ActiveRun {
     const { run } = this.started;
     const seconds = secondsUntil(until);
     const end = Date.now() + 1_000 * seconds;
-    this.#clock.wait();
+    this.#wait();
     void this.#reports.say({ type: 'run.paused', data: { seconds, reason: firstOf(reason, 2_000) } });
     this.#parts.limited(run.id, new Date(end), reason);
     const { signal } = this.#leaving;
     await waitUntil(end, signal);
     this.#waitNoLonger();
     if (!signal.aborted) void this.#reports.say({ type: 'run.resumed' });
+  }
+
+  #wait(): void {
+    this.#clock.wait();
+    this.#keep();
   }
 
   #waitNoLonger(): void {

@@ -1,6 +1,15 @@
 import * as z from 'zod';
+import { END_REASONS } from '../events/runs.ts';
 import { Started } from '../services/runner.ts';
+import { Left } from './left.ts';
 import type { Mark } from './output-sender.ts';
+
+const Ended = z.object({
+  status: z.enum(['completed', 'failed', 'cancelled', 'timed_out']),
+  end_reason: z.enum(END_REASONS),
+  error: z.string().exactOptional(),
+  result: z.string().exactOptional(),
+});
 
 /** What a later runner must know of a run to go on with it. */
 export const Kept = z.object({
@@ -8,6 +17,14 @@ export const Kept = z.object({
   /** As the clock of the machine says, in ms. */
   startedAt: z.number(),
   waitedMs: z.number(),
+  /** It waits, from then on. */
+  waitsSince: z.number().optional(),
+  /** Why it was told to end. */
+  told: Ended.optional(),
+  /** How it ended, from when its turn is over. */
+  ended: Ended.optional(),
+  /** What it left in its place, once that is known. */
+  left: Left.optional(),
   usedBefore: z.object({ in: z.number(), out: z.number() }),
   /** What its place needs, where that is the run's own. */
   place: z.unknown().optional(),

@@ -1,7 +1,7 @@
 import type { Claimed } from '../services/runner.ts';
 import type { Ended } from './driver.ts';
 
-type Limits = Extract<Claimed, { command: unknown }>['command']['limits'];
+export type Limits = Extract<Claimed, { command: unknown }>['command']['limits'];
 type Reason = Extract<Ended['end_reason'], 'time_limit' | 'token_limit' | 'silent' | 'memory_limit' | 'cpu_limit'>;
 /** What is known of a run at a moment. */
 export type Seen = {

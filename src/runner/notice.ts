@@ -1,6 +1,6 @@
 import type { Started } from './active-run.ts';
 import type { Ended, Question } from './driver.ts';
-import type { Left } from './place.ts';
+import type { Left } from './left.ts';
 
 /** What a runner tells the person who started it. */
 export type Notice =

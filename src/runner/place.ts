@@ -1,19 +1,6 @@
 import type { Driver } from './driver.ts';
-
-/** What a run left in a worktree of its own. */
-export type Left = {
-  repository: string;
-  path: string;
-  branch: string;
-  base: string;
-  head?: string;
-  /** Files that differ from the base, committed or not; as many of their names as fit. */
-  file_count?: number;
-  files?: string[];
-  /** The worktree is still there. */
-  kept: boolean;
-  error?: string;
-};
+import type { Kept } from './keeper.ts';
+import type { Left } from './left.ts';
 
 /** Where a run works, and the driver that works there. */
 export type Place = {
@@ -24,5 +11,20 @@ export type Place = {
   leave(): Promise<Left | undefined>;
 };
 
+type Run = { id: string; attempt?: number | undefined };
+
 /** Makes the place of a run before anything is delivered, or enters a kept one again; raises where that fails. */
-export type OpenPlace = (run: { id: string; attempt?: number | undefined }, kept?: unknown) => Promise<Place>;
+export type OpenPlace = (run: Run, kept?: unknown) => Promise<Place>;
+type Entering = { run: Run; enter: OpenPlace; driver: Driver };
+
+/**
+ * The place of a run, which a later runner enters again. One whose turn was over may have left it by then, and what is
+ * left to be told of it needs none.
+ */
+export async function placeOf(kept: Kept | undefined, { run, enter, driver }: Entering): Promise<Place> {
+  const { ended, left } = kept ?? {};
+  const nowhere: Place = { driver, leave: async () => left };
+  if (left !== undefined) return nowhere;
+  const place = enter(run, kept?.place);
+  return ended === undefined ? place : place.catch(() => nowhere);
+}

@@ -1,3 +1,6 @@
+/** Moments as the clock of the machine says, in ms, which goes on beyond one runner. */
+type Times = { startedAt: number; waitedMs: number; waitsSince?: number | undefined };
+
 /** How long a run works, without the time in which it waits for a person or its provider. */
 export class RunClock {
   readonly #startedAt: number;
@@ -6,14 +9,19 @@ export class RunClock {
   #signAt = performance.now();
   #isTold = false;
 
-  /** `startedAt` as the clock of the machine says, which goes on beyond one runner. */
-  constructor({ startedAt, waitedMs }: { startedAt: number; waitedMs: number }) {
-    this.#startedAt = performance.now() - Math.max(0, Date.now() - startedAt);
+  constructor({ startedAt, waitedMs, waitsSince }: Times) {
+    this.#startedAt = fromWall(startedAt);
     this.#waitedMs = waitedMs;
+    this.#waitsSince = waitsSince === undefined ? undefined : fromWall(waitsSince);
   }
 
-  get startedAt(): number {
-    return Date.now() - (performance.now() - this.#startedAt);
+  /** For the clock of a later runner. */
+  get kept(): Times {
+    const since = this.#waitsSince;
+    return {
+      ...{ startedAt: toWall(this.#startedAt), waitedMs: this.#waitedMs },
+      ...(since !== undefined && { waitsSince: toWall(since) }),
+    };
   }
 
   get waitedMs(): number {
@@ -55,4 +63,12 @@ export class RunClock {
     this.#waitsSince = undefined;
     this.#signAt = now;
   }
+}
+
+function fromWall(ms: number): number {
+  return performance.now() - Math.max(0, Date.now() - ms);
+}
+
+function toWall(ms: number): number {
+  return Date.now() - (performance.now() - ms);
 }

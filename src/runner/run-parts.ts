@@ -1,12 +1,15 @@
 import type { Log } from '../log.ts';
-import type { Question } from './driver.ts';
-import type { Left, OpenPlace } from './place.ts';
+import type { Driver, Question } from './driver.ts';
+import type { Left } from './left.ts';
+import type { OpenPlace } from './place.ts';
 import type { RunnerPort } from './port.ts';
 
 /** What a run needs of its runner, and tells it. */
 export type RunParts = {
   port: RunnerPort;
   enter: OpenPlace;
+  /** That of the agent, which a run without a place of its own has. */
+  driver: Driver;
   log: Log;
   graceMs: number;
   /** Over how long the use of the processor counts. */

@@ -6,6 +6,7 @@ import { ActiveRun, type Started } from './active-run.ts';
 import type { Driver } from './driver.ts';
 import { healthOf } from './health.ts';
 import type { Kept } from './keeper.ts';
+import { modesOf } from './modes.ts';
 import type { Notice } from './notice.ts';
 import { ordersFirst } from './orders-first.ts';
 import type { OpenPlace } from './place.ts';
@@ -76,7 +77,7 @@ export class Runner {
     const { port, agent, driver, token, resumed = [], everyMs = EVERY_MS } = this.#options;
     const { config = {}, ...about } = agent;
     ({ token: this.#token } = await port.register({
-      agent: { ...about, config: { modes: driver.modes, ...config } },
+      agent: { ...about, config: { modes: modesOf(driver, config), ...config } },
       token,
     }));
     await driver.open();
@@ -234,7 +235,7 @@ export class Runner {
     const { env = {}, printed = () => {}, processorMs = PROCESSOR_MS } = this.#options;
     const { enter = async () => ({ driver, leave: async () => undefined }) } = this.#options;
     const parts: RunParts = {
-      ...{ port, enter, log, graceMs, processorMs, askSeconds, printed, spoolDir },
+      ...{ port, enter, driver, log, graceMs, processorMs, askSeconds, printed, spoolDir },
       env: { ...env, CAIRN_RUN: started.run.id, CAIRN_COMMAND: started.command.id },
       asked: (id, question) => {
         this.#asks.abort();

@@ -5,7 +5,8 @@ import { messageOf } from '../errors.ts';
 import { clean, firstOf } from '../text.ts';
 import type { Driver } from './driver.ts';
 import { git } from './git.ts';
-import type { Left, OpenPlace } from './place.ts';
+import type { Left } from './left.ts';
+import type { OpenPlace } from './place.ts';
 
 type Options = {
   /** The folder in which the runner was started. */
@@ -40,7 +41,10 @@ export async function worktrees({ from, dataDir, agent, env, open }: Options): P
       const worktree =
         Worktree.safeParse(kept).data ?? (await make({ repository, path, branch: `cairn/${name}` }, env));
       const cwd = join(worktree.path, folder);
-      if (!(await isFolder(cwd))) throw new Error(`HEAD has no folder ${folder}`);
+      const isThere = await isFolder(cwd);
+      // An agent that was left in one that is gone would work on, watched by nobody.
+      if (!isThere && kept !== undefined) await open(cwd).then((left) => left.close());
+      if (!isThere) throw new Error(`${kept === undefined ? 'HEAD' : worktree.path} has no folder ${folder}`);
       const driver = await open(cwd);
       return {
         driver,

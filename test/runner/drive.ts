@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { inject, vi } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import type { Driver } from '../../src/runner/driver.ts';
+import type { Kept } from '../../src/runner/keeper.ts';
 import type { Notice } from '../../src/runner/notice.ts';
 import type { OpenPlace } from '../../src/runner/place.ts';
 import { databasePort, type RunnerPort } from '../../src/runner/port.ts';
@@ -30,7 +31,10 @@ type Given = {
   over?: RunnerPort;
   port?: (port: RunnerPort) => RunnerPort;
   token?: number;
+  resumed?: readonly Kept[];
   enter?: OpenPlace;
+  /** How many runs it does at once. */
+  atOnce?: number;
   processorMs?: number;
   askSeconds?: number;
   graceMs?: number;
@@ -38,9 +42,10 @@ type Given = {
 };
 
 /** Drives the agent `heron`, and keeps what it prints. */
-export async function drive(ctx: Context, { driver, port = (same) => same, token, ...given }: Given) {
+export async function drive(ctx: Context, { driver, port = (same) => same, token, resumed = [], ...given }: Given) {
   const {
     askSeconds,
+    atOnce,
     graceMs = GRACE_MS,
     enter,
     processorMs,
@@ -52,8 +57,12 @@ export async function drive(ctx: Context, { driver, port = (same) => same, token
   const runner = new Runner({
     port: port(over),
     driver,
-    agent: { name: 'heron', type: 'claude', driver: 'claude', host_machine: 'box' },
+    agent: {
+      ...{ name: 'heron', type: 'claude', driver: 'claude', host_machine: 'box' },
+      ...(atOnce !== undefined && { config: { runs_at_once: atOnce } }),
+    },
     token,
+    resumed,
     log: ctx.log,
     spoolDir: inject('scratch'),
     everyMs,

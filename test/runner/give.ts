@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Answer, Driver, Question } from '../../src/runner/driver.ts';
 import type { DriverName } from '../../src/runner/driver-names.ts';
 import { DRIVERS } from '../../src/runner/drivers/catalog.ts';
-import type { HolderLink } from '../../src/runner/holder/link.ts';
+import { HolderLink } from '../../src/runner/holder/link.ts';
 import { startHolder } from '../../src/runner/holder/start-holder.ts';
 import { GRACE_MS, program, stopAll } from './drive.ts';
 
@@ -44,6 +44,14 @@ export async function openHeld(
   const link = await startHolder(folder, { driver: name, ...about, ...times });
   held.set(link, folder);
   return { driver: await link.open(cwd), link, holder: link.address.pid };
+}
+
+/** Connects to the holder of one that was left. */
+export async function follow({ address }: HolderLink): Promise<HolderLink> {
+  const link = await HolderLink.connect(address, { graceMs: GRACE_MS });
+  if (link === undefined) throw new Error('The holder is gone.');
+  held.set(link, dirname(address.path));
+  return link;
 }
 
 const nobody = () => new Promise<Answer>(() => {});

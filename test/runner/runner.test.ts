@@ -69,6 +69,21 @@ describe.for(['the database', 'HTTP'] as const)('a runner of Claude Code over %s
     expect(await ended(as('ada'), first)).toMatchObject({ runs: [{ end_reason: 'interrupted' }] });
   });
 
+  test('ends none of several that run for a command that interrupts', async ({ as, drive }) => {
+    const enter = async () => {
+      const driver = claude();
+      return { driver, leave: () => driver.close().then(() => undefined) };
+    };
+    await drive({ driver: claude(), enter, atOnce: 2 });
+    const running = [await send(as('ada'), 'work 3000'), await send(as('ada'), 'work 3000')];
+    await Promise.all(running.map((command) => begun(as('ada'), command)));
+
+    const first = await send(as('ada'), 'now', { mode: 'interrupt' });
+
+    expect(await ended(as('ada'), first)).toMatchObject({ status: 'completed' });
+    for (const command of running) expect(await ended(as('ada'), command)).toMatchObject({ status: 'completed' });
+  });
+
   test.for<[what: string, content: string, limits: object, end_reason: string, status: string]>([
     ['time', 'work 60000', { time_limit_ms: 200 }, 'time_limit', 'timed_out'],
     ['tokens', 'use 500 work 60000', { token_budget: 100 }, 'token_limit', 'failed'],

@@ -3,14 +3,17 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, vi } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { claudeDriver } from '../../src/runner/drivers/claude.ts';
 import { pipeDriver } from '../../src/runner/drivers/pipe.ts';
 import type { OpenPlace } from '../../src/runner/place.ts';
 import { worktrees } from '../../src/runner/worktrees.ts';
 import { test } from '../support/world.ts';
-import { drive, ended, GRACE_MS, program, send, stopAll } from './drive.ts';
+import { begun, drive, ended, GRACE_MS, program, send } from './drive.ts';
+import { driveHeld, withoutEnds } from './followed.ts';
+import { closeDrivers, follow } from './give.ts';
 
 // A git of this machine may sign commits, or run hooks.
 const env = {
@@ -34,7 +37,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await stopAll();
+  await closeDrivers();
   await rm(home, { recursive: true, force: true });
 });
 
@@ -131,6 +134,43 @@ describe('a worktree for each run', () => {
 
     expect(printed.join('').match(/begun with heron/g)).toHaveLength(2);
     expect(runner.pids()).toEqual([]);
+  });
+
+  test('that is gone does not lose the end of its run, which a later runner tells', async ({ as, sql }) => {
+    const { kill, next, notices } = await driveHeld(as('heron'), 'claude', {
+      port: withoutEnds,
+      enter: (open) => worktrees({ from: repository, dataDir: join(home, 'data'), agent: 'heron', env, open }),
+    });
+    const sent = await send(as('ada'), 'work 300');
+    const command = await begun(as('ada'), sent);
+    const path = join(home, 'data', 'worktrees', `shop-heron-${runOf(command).slice(-8)}`);
+    await vi.waitUntil(() => notices.some(({ what }) => what === 'delivered'), { timeout: 10_000 });
+    await expect.poll(() => existsSync(path), { timeout: 10_000 }).toBe(false);
+    await sleep(1_000);
+
+    kill();
+    const { link } = await next();
+
+    expect(await ended(as('ada'), sent)).toMatchObject({ status: 'completed', runs: [{ result: 'did' }] });
+    expect(await recordOf(as, { sql, id: runOf(command) })).toMatchObject({ path, kept: false });
+    link.leave();
+    await expect.poll(async () => (await follow(link)).kept, { timeout: 5_000 }).toEqual([]);
+  });
+
+  test('that somebody removed meanwhile ends its run and its agent', async ({ as }) => {
+    const { kill, next, runner } = await driveHeld(as('heron'), 'claude', {
+      enter: (open) => worktrees({ from: repository, dataDir: join(home, 'data'), agent: 'heron', env, open }),
+    });
+    const sent = await send(as('ada'), 'work 60000');
+    await begun(as('ada'), sent);
+    const [pid = 0] = await vi.waitUntil(() => (runner.pids().length > 0 ? runner.pids() : undefined));
+    kill();
+    await rm(join(home, 'data'), { recursive: true, force: true });
+
+    await next();
+
+    expect(await ended(as('ada'), sent)).toMatchObject({ runs: [{ status: 'failed', end_reason: 'error' }] });
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH');
   });
 
   test('needs a repository', async () => {
