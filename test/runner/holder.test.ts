@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Watcher } from '../../src/runner/driver.ts';
 import { Holder } from '../../src/runner/holder/holder.ts';
@@ -38,7 +39,7 @@ async function hold(driver: 'pipe' | 'claude', ...args: Parameters<typeof progra
   holders.add(holder);
   await holder.listen();
   const meetIt = () => HolderLink.connect({ pid: process.pid, path, secret: SECRET }, { graceMs: GRACE_MS });
-  return { path, join: meetIt };
+  return { path, join: meetIt, holder };
 }
 
 /** Connects as a stranger. */
@@ -213,5 +214,24 @@ describe.skipIf(process.platform === 'win32')('what a holder keeps for the next 
     expect(kept.reduce((sum, length) => sum + length, 0)).toBeLessThan(1_500_000);
     expect(Math.min(...kept)).toBeGreaterThan(0);
     next?.leave();
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('a holder that ends', () => {
+  test('reads what its agent still prints, however much waits for a runner', { timeout: 20_000 }, async () => {
+    const { join: meetIt, holder } = await hold('claude', 'claude');
+    const link = await meetIt();
+    const driver = await link?.open('/');
+    const watcher = watching();
+    driver?.keeper?.keep('run', {} as never);
+    driver?.deliver('flood 300', { run: 'run', mode: 'turn', watcher, env: {} });
+    await vi.waitUntil(() => watcher.text.length > 0, { timeout: 5_000 });
+    link?.leave();
+    // It prints until a megabyte waits.
+    await sleep(500);
+
+    const ended = holder.end().then(() => 'ended');
+
+    expect(await Promise.race([ended, sleep(8_000, 'waits')])).toBe('ended');
   });
 });

@@ -214,6 +214,8 @@ export class Holder {
 
   /** Nothing that is printed is lost while nobody reads it, and it does not fill the memory. */
   #flow(): void {
+    // A gate that closes again would keep what is told to end from ending.
+    if (this.#isEnding) return;
     const { gate, turns, runner } = { gate: this.#gate, turns: [...this.#turns.values()], runner: this.#runner };
     const waits = runner?.writableLength ?? turns.reduce((sum, { waiting }) => sum + waiting, 0);
     // The next runner reads all of it as one line.
