@@ -34,6 +34,8 @@ export class HolderLink {
     this.#fail = reject;
   });
   #isOver = false;
+  /** Settles when nothing is left of what a holder held that is gone. */
+  #cleared: Promise<unknown> = Promise.resolve();
 
   private constructor(
     socket: Socket,
@@ -43,7 +45,7 @@ export class HolderLink {
     this.address = address;
     this.#held = new Map(held.map((run) => [run.run, run]));
     this.#graceMs = graceMs;
-    socket.on('close', () => this.#lose());
+    socket.on('close', () => void this.#lose());
     this.failed.catch(() => {});
   }
 
@@ -100,10 +102,12 @@ export class HolderLink {
 
   /** Ends all that it holds, and it. */
   async quit(): Promise<void> {
-    if (this.#isOver) return;
-    const closed = new Promise((resolve) => this.#socket.once('close', resolve));
-    this.#say({ say: 'quit' });
-    await closed;
+    if (!this.#isOver) {
+      const closed = new Promise((resolve) => this.#socket.once('close', resolve));
+      this.#say({ say: 'quit' });
+      await closed;
+    }
+    await this.#cleared;
   }
 
   #keeper(cwd: string): Keeper {
@@ -136,7 +140,7 @@ export class HolderLink {
       close: () =>
         new Promise<void>((resolve) => {
           this.#closing.set(cwd, resolve);
-          if (this.#isOver) resolve();
+          if (this.#isOver) void this.#cleared.then(() => resolve());
           this.#say({ say: 'close', cwd });
         }),
       pids: () => this.#pids.get(cwd) ?? [],
@@ -146,7 +150,7 @@ export class HolderLink {
   #watch(run: string, watcher: Watcher): Turn {
     const ended = new Promise<Ended | Limited>((settle) => {
       this.#runs.set(run, { watcher, settle, asks: new Map() });
-      if (this.#isOver) settle(LOST);
+      if (this.#isOver) void this.#cleared.then(() => settle(LOST));
     });
     return {
       ended,
@@ -235,17 +239,19 @@ export class HolderLink {
     if (!this.#isOver) this.#socket.write(`${JSON.stringify(told)}\n`);
   }
 
-  /** The holder is gone, and cannot end what it held. */
-  #lose(): void {
+  /** The holder is gone, and cannot end what it held: its runs end when that has. */
+  async #lose(): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
-    for (const { settle } of this.#runs.values()) settle(LOST);
     for (const { reject } of this.#opening.values()) reject(GONE);
+    const left = [...this.#pids.values()].flat();
+    const about = (pid: number) => ({ graceMs: this.#graceMs, isAlive: () => isGroupAlive(pid) });
+    this.#cleared = Promise.all(left.map((pid) => endGroup(pid, about(pid))));
+    await this.#cleared;
+    for (const { settle } of this.#runs.values()) settle(LOST);
     for (const resolve of this.#closing.values()) resolve();
-    const left = [...this.#pids.values()].flat().filter((pid) => isGroupAlive(pid));
     // The ends of its runs come first.
     setImmediate(() => this.#fail(GONE));
-    for (const pid of left) void endGroup(pid, { graceMs: this.#graceMs, isAlive: () => isGroupAlive(pid) });
   }
 }
 
