@@ -11,7 +11,7 @@ const READY_MS_MAX = 20_000;
 /** Where a holder listens, and what it wants to hear from its runner. */
 export type Address = { pid: number; path: string; secret: string };
 type Watched = { watcher: Watcher; settle(ended: Ended | Limited): void; asks: Map<string, AbortController> };
-type OfRun = Exclude<FromHolder, { say: 'holds' | 'opened' | 'failed' | 'pids' | 'closed' }>;
+type OfRun = Exclude<FromHolder, { say: 'holds' | 'taken' | 'opened' | 'failed' | 'pids' | 'closed' }>;
 type Opening = { resolve(driver: Driver): void; reject(error: Error): void };
 
 /** A runner's connection to the holder of its agent's processes. */
@@ -49,9 +49,9 @@ export class HolderLink {
     this.failed.catch(() => {});
   }
 
-  /** Goes on with a holder; undefined where it is gone, or another runner's. */
+  /** Goes on with a holder; undefined where it is gone, or does not know it. Raises lock_held where another runner has. */
   static connect(address: Address, { graceMs }: { graceMs: number }): Promise<HolderLink | undefined> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const socket = connect(address.path);
       let link: HolderLink | undefined;
       const give = (found: HolderLink | undefined) => {
@@ -67,6 +67,7 @@ export class HolderLink {
         const { data } = FromHolder.safeParse(jsonOf(line));
         if (data === undefined) return;
         if (link !== undefined) link.#take(data);
+        else if (data.say === 'taken') reject(TAKEN);
         else if (data.say === 'holds') {
           link = new HolderLink(socket, { address, held: data.runs, graceMs });
           give(link);
@@ -184,6 +185,7 @@ export class HolderLink {
   #take(told: FromHolder): void {
     switch (told.say) {
       case 'holds':
+      case 'taken':
         break;
       case 'opened':
         this.#opening.get(told.cwd)?.resolve(this.#driver(told.cwd, told));
@@ -257,6 +259,9 @@ export class HolderLink {
 
 const GONE = new DomainError('unavailable', 'The program that holds the agent has ended.', {
   hint: 'Start the runner again.',
+});
+const TAKEN = new DomainError('lock_held', 'Another runner has taken the agent over already.', {
+  hint: 'Choose another name with --name, or end that runner.',
 });
 const LOST: Ended = Object.freeze({
   status: 'failed',
