@@ -14,7 +14,7 @@ const TRY_AGAIN_MS = 300;
 
 /**
  * Takes over the agent of an earlier runner of this name that works on; undefined where there is none, or where it is
- * another program's. Raises lock_held while that runner is alive, or where another has taken it over.
+ * another program's, or cannot be gone on with. Raises lock_held while that runner is alive, or where another has taken it over.
  */
 export async function takeOver(
   left: State | undefined,
@@ -24,7 +24,8 @@ export async function takeOver(
   await refuseAlive(left, name);
   if ((await whatBecameOf(left.holder)) === 'gone') return undefined;
   const link = await joinHolder(left.holder, { graceMs });
-  if (link === undefined || left.holder.drives === drives) return link;
+  // A run that nobody watches must not go on.
+  if (link === undefined || (left.holder.drives === drives && link.knowsAll)) return link;
   await link.quit();
   return undefined;
 }

@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { HolderLink } from '../../src/runner/holder/link.ts';
 import type { FromHolder } from '../../src/runner/holder/messages.ts';
+import { takeOver } from '../../src/runner/leftovers.ts';
 import { eachLine } from '../../src/runner/lines.ts';
 import { isGroupAlive } from '../../src/runner/process-group.ts';
+import { beganAt } from '../../src/runner/process-start.ts';
 import { GRACE_MS } from './drive.ts';
 
 // A runner's side of the connection, with a stand-in at the other.
@@ -52,6 +54,30 @@ async function standIn(holds: Extract<FromHolder, { say: 'holds' }>['runs'] = []
 const watcher = () => ({
   ...{ delivered() {}, acknowledged() {}, printed() {}, used() {}, works() {}, signalled() {} },
   asks: () => new Promise<never>(() => {}),
+});
+
+describe.skipIf(process.platform === 'win32')('what an earlier build kept of its runs', () => {
+  const about = {
+    cwd: '/',
+    delivered: true,
+    acknowledged: true,
+    works: [],
+    asks: [],
+    after: 0,
+    printed: [],
+    marks: [],
+  };
+
+  test('is ended with its holder where one is kept in a way that nobody knows', async () => {
+    const { address, heard } = await standIn([{ run: 'run', kept: { began: 'otherwise' }, ...about }]);
+    const holder = { ...address, began: await beganAt(process.pid), drives: 'this' };
+    const left = { runner: { pid: 2_147_483_646, began: '1' }, children: [], holder, at: Date.now() };
+
+    const link = await takeOver(left, { name: 'heron', drives: 'this', graceMs: GRACE_MS });
+
+    expect(link).toBeUndefined();
+    expect(heard).toEqual(['hello', 'quit']);
+  });
 });
 
 describe.skipIf(process.platform === 'win32')('a runner whose holder is gone', () => {

@@ -81,6 +81,11 @@ export class HolderLink {
     return [...this.#held.values()].flatMap(({ kept }) => Kept.safeParse(kept).data ?? []);
   }
 
+  /** Tells whether it can go on with all that is held: an earlier build may have kept something else. */
+  get knowsAll(): boolean {
+    return this.kept.length === this.#held.size;
+  }
+
   /** Hears when processes begin or end. */
   set changed(hear: () => void) {
     this.#changed = hear;
