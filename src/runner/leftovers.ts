@@ -1,6 +1,7 @@
 import { uptime } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError } from '../errors.ts';
-import { HolderLink } from './holder/link.ts';
+import { type Address, HolderLink } from './holder/link.ts';
 import { removeSocket } from './holder/socket-folder.ts';
 import { endGroup, isGroupAlive } from './process-group.ts';
 import { isAlive, type Noted, whatBecameOf } from './process-start.ts';
@@ -8,9 +9,12 @@ import { membersOf } from './session-members.ts';
 import type { State } from './state-file.ts';
 import { endStrays, markOf } from './strays.ts';
 
+const TRIES = 3;
+const TRY_AGAIN_MS = 300;
+
 /**
  * Takes over the agent of an earlier runner of this name that works on; undefined where there is none, or where it is
- * another program's. Raises lock_held while that runner is alive.
+ * another program's, or cannot be gone on with. Raises lock_held while that runner is alive, or where another has taken it over.
  */
 export async function takeOver(
   left: State | undefined,
@@ -19,8 +23,9 @@ export async function takeOver(
   if (left?.holder === undefined) return undefined;
   await refuseAlive(left, name);
   if ((await whatBecameOf(left.holder)) === 'gone') return undefined;
-  const link = await HolderLink.connect(left.holder, { graceMs });
-  if (link === undefined || left.holder.drives === drives) return link;
+  const link = await joinHolder(left.holder, { graceMs });
+  // A run that nobody watches must not go on.
+  if (link === undefined || (left.holder.drives === drives && link.knowsAll)) return link;
   await link.quit();
   return undefined;
 }
@@ -41,6 +46,18 @@ export async function endLeftovers(
   for (const { mark } of left.children) if (mark !== undefined) await endStrays(mark, { graceMs });
   if (left.holder !== undefined) await removeSocket(left.holder.path);
   return runner === 'gone' ? left.token : undefined;
+}
+
+/** A holder may not have seen yet that its last runner is gone. */
+async function joinHolder(address: Address, given: { graceMs: number }): Promise<HolderLink | undefined> {
+  for (let tries = TRIES; ; tries -= 1) {
+    try {
+      return await HolderLink.connect(address, given);
+    } catch (error) {
+      if (tries === 1) throw error;
+      await sleep(TRY_AGAIN_MS);
+    }
+  }
 }
 
 async function refuseAlive({ runner }: State, name: string): Promise<'gone' | 'unknown'> {

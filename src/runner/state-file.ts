@@ -42,9 +42,11 @@ export class StateFile {
     return stateIn(this.#path);
   }
 
-  /** Names the holder of its agent from now on. */
-  heldBy(holder: Address & { drives: string }): void {
+  /** Names the holder of its agent from now on, with what the runner before noted of its processes. */
+  heldBy(holder: Address & { drives: string }, before: readonly Noted[] = []): void {
     this.#holder = holder;
+    // A number may have been given again, to this process.
+    this.#noted = new Map(before.filter(({ pid }) => pid !== process.pid).map((noted) => [noted.pid, noted]));
   }
 
   /** Writes it; where that fails, the next runner waits for the end of the lease, and finds no processes. */
@@ -59,9 +61,18 @@ export class StateFile {
         ...(token !== undefined && { token }),
         ...(holder !== undefined && held !== undefined && { holder: { ...holder, ...held } }),
       };
-      await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
-      await writeAtomically(this.#path, `${JSON.stringify(state)}\n`, { mode: 0o600 });
+      await this.#put(state);
     });
+  }
+
+  /** Writes what another runner left, as it was: the next one goes on from there. */
+  giveBack(left: State): Promise<void> {
+    return this.#next(() => this.#put(left));
+  }
+
+  async #put(state: State): Promise<void> {
+    await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+    await writeAtomically(this.#path, `${JSON.stringify(state)}\n`, { mode: 0o600 });
   }
 
   async #note(pids: readonly number[]): Promise<[runner: Noted, ...others: Noted[]]> {

@@ -3,12 +3,15 @@ import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Watcher } from '../../src/runner/driver.ts';
 import { Holder } from '../../src/runner/holder/holder.ts';
 import { HolderLink } from '../../src/runner/holder/link.ts';
 import { PROTOCOL } from '../../src/runner/holder/messages.ts';
 import { makeSocketFolder, removeSocket } from '../../src/runner/holder/socket-folder.ts';
+import { takeOver } from '../../src/runner/leftovers.ts';
+import { beganAt } from '../../src/runner/process-start.ts';
 import { GRACE_MS, program } from './drive.ts';
 
 const SECRET = 'a secret of the test';
@@ -38,7 +41,7 @@ async function hold(driver: 'pipe' | 'claude', ...args: Parameters<typeof progra
   holders.add(holder);
   await holder.listen();
   const meetIt = () => HolderLink.connect({ pid: process.pid, path, secret: SECRET }, { graceMs: GRACE_MS });
-  return { path, join: meetIt };
+  return { path, join: meetIt, holder };
 }
 
 /** Connects as a stranger. */
@@ -110,7 +113,7 @@ describe.skipIf(process.platform === 'win32')('the program that holds an agent',
     await Promise.all(Array.from({ length: 200 }, () => meet(holder.path, '')));
 
     const link = await holder.join();
-    expect(await holder.join()).toBeUndefined();
+    await expect(holder.join()).rejects.toMatchObject({ code: 'lock_held' });
 
     const driver = await link?.open('/');
     expect(driver?.modes).toEqual(['turn']);
@@ -144,7 +147,7 @@ describe.skipIf(process.platform === 'win32')('a question that no line can hold'
     expect(await driver?.deliver(`${asks}\n${ends}`, how).ended).toMatchObject({ status: 'completed' });
     first?.leave();
 
-    const next = await vi.waitUntil(holder.join, { timeout: 5_000 });
+    const next = await vi.waitFor(holder.join, { timeout: 5_000 });
 
     const turn = (await next?.open('/'))?.resume?.('run', { watcher: watching(), characters: 0 });
     expect(await turn?.ended).toMatchObject({ status: 'completed', result: 'did' });
@@ -202,7 +205,7 @@ describe.skipIf(process.platform === 'win32')('what a holder keeps for the next 
     expect(watchers.every(({ text }) => text.length > 900_000)).toBe(true);
     first?.leave();
 
-    const next = await vi.waitUntil(holder.join, { timeout: 5_000 });
+    const next = await vi.waitFor(holder.join, { timeout: 5_000 });
     const again = await next?.open('/');
     const kept = watchers.map((_, at) => {
       const watcher = watching();
@@ -213,5 +216,52 @@ describe.skipIf(process.platform === 'win32')('what a holder keeps for the next 
     expect(kept.reduce((sum, length) => sum + length, 0)).toBeLessThan(1_500_000);
     expect(Math.min(...kept)).toBeGreaterThan(0);
     next?.leave();
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('what a runner left that was killed', () => {
+  async function leave(drives: string) {
+    const holder = await hold('pipe', 'program');
+    const about = { pid: process.pid, began: await beganAt(process.pid), path: holder.path, secret: SECRET, drives };
+    return {
+      holder,
+      left: { runner: { pid: 2_147_483_646, began: '1' }, children: [], holder: about, at: Date.now() },
+    };
+  }
+  const mine = { name: 'heron', drives: 'this', graceMs: GRACE_MS };
+
+  test('is no second runner to take, or to end', async () => {
+    const { holder, left } = await leave('this');
+    const first = await takeOver(left, mine);
+
+    await expect(takeOver(left, mine)).rejects.toMatchObject({ code: 'lock_held' });
+    await expect(takeOver(left, { ...mine, drives: 'that' })).rejects.toMatchObject({ code: 'lock_held' });
+
+    expect((await first?.open('/'))?.modes).toEqual(['turn']);
+    first?.leave();
+    // Its holder may not have seen that yet.
+    const next = await takeOver(left, mine);
+    expect((await next?.open('/'))?.modes).toEqual(['turn']);
+    next?.leave();
+    await holder.holder.end();
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('a holder that ends', () => {
+  test('reads what its agent still prints, however much waits for a runner', { timeout: 20_000 }, async () => {
+    const { join: meetIt, holder } = await hold('claude', 'claude');
+    const link = await meetIt();
+    const driver = await link?.open('/');
+    const watcher = watching();
+    driver?.keeper?.keep('run', {} as never);
+    driver?.deliver('flood 300', { run: 'run', mode: 'turn', watcher, env: {} });
+    await vi.waitUntil(() => watcher.text.length > 0, { timeout: 5_000 });
+    link?.leave();
+    // It prints until a megabyte waits.
+    await sleep(500);
+
+    const ended = holder.end().then(() => 'ended');
+
+    expect(await Promise.race([ended, sleep(8_000, 'waits')])).toBe('ended');
   });
 });

@@ -49,6 +49,21 @@ describe('the runners of a machine', () => {
     expect(left).not.toHaveProperty('token');
   });
 
+  test('name what an agent has that they have just taken over, and give it back as it was', async () => {
+    const left = {
+      ...{ token: 7, runner: { pid: 2_147_483_646, began: '1' }, at_once: 1, at: 5 },
+      children: [{ pid: 2_147_483_645, began: '2', mark: 'of its group' }],
+      holder: { pid: 2_147_483_644, began: '3', path: '/none', secret: 'x', drives: 'y' },
+    };
+    const state = new StateFile(dataDir, 'heron');
+    state.heldBy({ pid: process.pid, path: '/none', secret: 'x', drives: 'y' }, left.children);
+    await state.write(7, [2_147_483_645]);
+
+    expect(await state.read()).toMatchObject({ token: 7, runner: { pid: process.pid }, children: left.children });
+    await state.giveBack(left);
+    expect(await state.read()).toEqual(left);
+  });
+
   test('are no more than the machine may have', async () => {
     await new StateFile(dataDir, 'heron').write(1, []);
     const config = readConfig({ dataDir }, { CAIRN_MAX_AGENTS: '1' });

@@ -130,14 +130,22 @@ async function hold(
   const times = { graceMs: GRACE_MS, quietMs: 1_000 * options.quiet, waitMs: WAIT_MS };
   const link =
     found ?? (await startHolder(runnersFolder(dataDir), { ...{ driver, command, args: [...args], env }, ...times }));
-  state.heldBy({ ...link.address, drives });
-  // A runner that is killed as soon as it has registered leaves the agent to the next one, too.
-  if (found === undefined) await state.write(token, []);
+  const before = found === undefined ? undefined : left;
+  const children = before?.children ?? [];
+  state.heldBy({ ...link.address, drives }, children);
+  // Another runner must know of this one, and have the agent where this one is killed, before it has registered.
+  await state.write(
+    token,
+    children.map(({ pid }) => pid),
+  );
   const leave = async () => {
-    // One that was found works on, for the next try.
-    if (found !== undefined) return link.leave();
-    await link.quit();
-    await state.remove();
+    if (before === undefined) {
+      await link.quit();
+      return state.remove();
+    }
+    // What was found works on, for the next try.
+    link.leave();
+    return state.giveBack(before);
   };
   return { driver, env, link, token, leave };
 }

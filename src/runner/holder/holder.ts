@@ -87,8 +87,9 @@ export class Holder {
       const { data } = ToHolder.safeParse(jsonOf(line));
       if (isRunner()) {
         if (data !== undefined) void this.#take(data);
-      } else if (data?.say === 'hello' && this.#isHers(data)) this.#welcome(socket);
-      else socket.destroy();
+      } else if (data?.say !== 'hello' || !this.#isHers(data)) socket.destroy();
+      else if (this.#runner === undefined) this.#welcome(socket);
+      else socket.end(lineOf({ say: 'taken' }));
     };
     eachLine(socket, take, () => (isRunner() ? LINE_CHARACTERS_MAX : HELLO_CHARACTERS_MAX));
   }
@@ -96,7 +97,7 @@ export class Holder {
   #isHers({ secret, protocol }: Extract<ToHolder, { say: 'hello' }>): boolean {
     const [given, wanted] = [Buffer.from(secret), Buffer.from(this.#start.secret)];
     const knows = given.length === wanted.length && timingSafeEqual(given, wanted);
-    return knows && protocol === PROTOCOL && this.#runner === undefined && !this.#isEnding;
+    return knows && protocol === PROTOCOL && !this.#isEnding;
   }
 
   #welcome(socket: Socket): void {
@@ -208,12 +209,14 @@ export class Holder {
 
   #say(told: FromHolder): void {
     // Raises what no line can hold, also while nobody is there: it must not be kept for the next runner.
-    const line = JSON.stringify(told);
-    this.#runner?.write(`${line}\n`);
+    const line = lineOf(told);
+    this.#runner?.write(line);
   }
 
   /** Nothing that is printed is lost while nobody reads it, and it does not fill the memory. */
   #flow(): void {
+    // A gate that closes again would keep what is told to end from ending.
+    if (this.#isEnding) return;
     const { gate, turns, runner } = { gate: this.#gate, turns: [...this.#turns.values()], runner: this.#runner };
     const waits = runner?.writableLength ?? turns.reduce((sum, { waiting }) => sum + waiting, 0);
     // The next runner reads all of it as one line.
@@ -221,4 +224,8 @@ export class Holder {
     if (waits > WAITING_MAX) gate.close();
     else gate.open();
   }
+}
+
+function lineOf(told: FromHolder): string {
+  return `${JSON.stringify(told)}\n`;
 }

@@ -11,7 +11,7 @@ const READY_MS_MAX = 20_000;
 /** Where a holder listens, and what it wants to hear from its runner. */
 export type Address = { pid: number; path: string; secret: string };
 type Watched = { watcher: Watcher; settle(ended: Ended | Limited): void; asks: Map<string, AbortController> };
-type OfRun = Exclude<FromHolder, { say: 'holds' | 'opened' | 'failed' | 'pids' | 'closed' }>;
+type OfRun = Exclude<FromHolder, { say: 'holds' | 'taken' | 'opened' | 'failed' | 'pids' | 'closed' }>;
 type Opening = { resolve(driver: Driver): void; reject(error: Error): void };
 
 /** A runner's connection to the holder of its agent's processes. */
@@ -34,6 +34,8 @@ export class HolderLink {
     this.#fail = reject;
   });
   #isOver = false;
+  /** Settles when nothing is left of what a holder held that is gone. */
+  #cleared: Promise<unknown> = Promise.resolve();
 
   private constructor(
     socket: Socket,
@@ -43,13 +45,13 @@ export class HolderLink {
     this.address = address;
     this.#held = new Map(held.map((run) => [run.run, run]));
     this.#graceMs = graceMs;
-    socket.on('close', () => this.#lose());
+    socket.on('close', () => void this.#lose());
     this.failed.catch(() => {});
   }
 
-  /** Goes on with a holder; undefined where it is gone, or another runner's. */
+  /** Goes on with a holder; undefined where it is gone, or does not know it. Raises lock_held where another runner has. */
   static connect(address: Address, { graceMs }: { graceMs: number }): Promise<HolderLink | undefined> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const socket = connect(address.path);
       let link: HolderLink | undefined;
       const give = (found: HolderLink | undefined) => {
@@ -65,6 +67,7 @@ export class HolderLink {
         const { data } = FromHolder.safeParse(jsonOf(line));
         if (data === undefined) return;
         if (link !== undefined) link.#take(data);
+        else if (data.say === 'taken') reject(TAKEN);
         else if (data.say === 'holds') {
           link = new HolderLink(socket, { address, held: data.runs, graceMs });
           give(link);
@@ -76,6 +79,11 @@ export class HolderLink {
   /** What its earlier runner kept of the runs that it drove. */
   get kept(): Kept[] {
     return [...this.#held.values()].flatMap(({ kept }) => Kept.safeParse(kept).data ?? []);
+  }
+
+  /** Tells whether it can go on with all that is held: an earlier build may have kept something else. */
+  get knowsAll(): boolean {
+    return this.kept.length === this.#held.size;
   }
 
   /** Hears when processes begin or end. */
@@ -100,10 +108,12 @@ export class HolderLink {
 
   /** Ends all that it holds, and it. */
   async quit(): Promise<void> {
-    if (this.#isOver) return;
-    const closed = new Promise((resolve) => this.#socket.once('close', resolve));
-    this.#say({ say: 'quit' });
-    await closed;
+    if (!this.#isOver) {
+      const closed = new Promise((resolve) => this.#socket.once('close', resolve));
+      this.#say({ say: 'quit' });
+      await closed;
+    }
+    await this.#cleared;
   }
 
   #keeper(cwd: string): Keeper {
@@ -136,7 +146,7 @@ export class HolderLink {
       close: () =>
         new Promise<void>((resolve) => {
           this.#closing.set(cwd, resolve);
-          if (this.#isOver) resolve();
+          if (this.#isOver) void this.#cleared.then(() => resolve());
           this.#say({ say: 'close', cwd });
         }),
       pids: () => this.#pids.get(cwd) ?? [],
@@ -146,7 +156,7 @@ export class HolderLink {
   #watch(run: string, watcher: Watcher): Turn {
     const ended = new Promise<Ended | Limited>((settle) => {
       this.#runs.set(run, { watcher, settle, asks: new Map() });
-      if (this.#isOver) settle(LOST);
+      if (this.#isOver) void this.#cleared.then(() => settle(LOST));
     });
     return {
       ended,
@@ -180,6 +190,7 @@ export class HolderLink {
   #take(told: FromHolder): void {
     switch (told.say) {
       case 'holds':
+      case 'taken':
         break;
       case 'opened':
         this.#opening.get(told.cwd)?.resolve(this.#driver(told.cwd, told));
@@ -235,22 +246,27 @@ export class HolderLink {
     if (!this.#isOver) this.#socket.write(`${JSON.stringify(told)}\n`);
   }
 
-  /** The holder is gone, and cannot end what it held. */
-  #lose(): void {
+  /** The holder is gone, and cannot end what it held: its runs end when that has. */
+  async #lose(): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
-    for (const { settle } of this.#runs.values()) settle(LOST);
     for (const { reject } of this.#opening.values()) reject(GONE);
+    const left = [...this.#pids.values()].flat();
+    const about = (pid: number) => ({ graceMs: this.#graceMs, isAlive: () => isGroupAlive(pid) });
+    this.#cleared = Promise.all(left.map((pid) => endGroup(pid, about(pid))));
+    await this.#cleared;
+    for (const { settle } of this.#runs.values()) settle(LOST);
     for (const resolve of this.#closing.values()) resolve();
-    const left = [...this.#pids.values()].flat().filter((pid) => isGroupAlive(pid));
     // The ends of its runs come first.
     setImmediate(() => this.#fail(GONE));
-    for (const pid of left) void endGroup(pid, { graceMs: this.#graceMs, isAlive: () => isGroupAlive(pid) });
   }
 }
 
 const GONE = new DomainError('unavailable', 'The program that holds the agent has ended.', {
   hint: 'Start the runner again.',
+});
+const TAKEN = new DomainError('lock_held', 'Another runner has taken the agent over already.', {
+  hint: 'Choose another name with --name, or end that runner.',
 });
 const LOST: Ended = Object.freeze({
   status: 'failed',

@@ -94,6 +94,8 @@ export type ToHolder = z.infer<typeof ToHolder>;
 
 export const FromHolder = z.discriminatedUnion('say', [
   z.object({ say: z.literal('holds'), runs: z.array(HeldRun) }),
+  // To a second runner, instead.
+  z.object({ say: z.literal('taken') }),
   z.object({ say: z.literal('opened'), cwd: z.string(), path: z.string(), modes: z.array(z.enum(COMMAND_MODES)) }),
   z.object({
     say: z.literal('failed'),
