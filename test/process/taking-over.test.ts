@@ -14,7 +14,7 @@ const CLAUDE = fileURLToPath(new URL('../runner/stand-ins/claude.mjs', import.me
 const TALKER = `process.stdin.resume(); let n = 0; const say = () => { console.log('line ' + ++n);
   if (n === 60) process.exit(0); }; setInterval(say, 100);`;
 
-type Left = { runner: { pid: number }; children: { pid: number }[]; holder: { pid: number } };
+type Left = { token?: number; runner: { pid: number }; children: { pid: number }[]; holder: { pid: number } };
 
 let world: AgentWorld;
 const running = new Set<ChildProcess>();
@@ -32,6 +32,7 @@ afterEach(async () => {
 afterAll(() => world?.close());
 
 async function start(name: string, driver: string, ...program: string[]): Promise<ChildProcess> {
+  const before = (await left(name).catch(() => undefined))?.token;
   const args = ['agent', 'run', '--name', name, '--driver', driver, '--', execPath, ...program];
   const runner = spawn(execPath, [CLI, ...world.flags, ...args], {
     cwd: world.repository,
@@ -42,7 +43,12 @@ async function start(name: string, driver: string, ...program: string[]): Promis
   let said = '';
   runner.stdout?.on('data', (text) => (said += text));
   await vi.waitUntil(() => said.includes('waits for commands'), { timeout: 30_000 });
-  const isNoted = async () => (await left(name).catch(() => undefined))?.runner.pid === runner.pid;
+  const isNoted = async () => {
+    const noted = await left(name).catch(() => undefined);
+    // It is noted before it registers, too, with the token of the runner before.
+    if (noted === undefined || noted.runner.pid !== runner.pid) return false;
+    return noted.token !== undefined && noted.token !== before;
+  };
   await vi.waitUntil(isNoted, { timeout: 5_000 });
   return runner;
 }
