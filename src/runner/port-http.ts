@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { DomainError, ERROR_CODES, type ErrorCode, messageOf } from '../errors.ts';
+import { DomainError, isErrorCode, messageOf } from '../errors.ts';
 import { Run } from '../events/runs.ts';
 import { CONTROL_MS_MAX } from '../services/control.ts';
 import { Added } from '../services/output.ts';
@@ -99,10 +99,6 @@ function refusalIn(text: string): z.infer<typeof Refusal> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(ERROR_CODES, code);
 }
 
 function unreachable({ url, proxy }: Server, error: unknown): DomainError {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readConfig, thisHost } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { isQueued, noteDelivered, textFor } from '../../runner/calling.ts';
+import { isAlive } from '../../runner/process-start.ts';
 import { agentOf, type Hooked } from './agent.ts';
 import { callAs, openAsAgent, pathOf } from './calling.ts';
 import { isRunning } from './hook.ts';
@@ -65,13 +66,5 @@ async function untilWoken(hooked: Hooked, goesOn: () => boolean): Promise<string
       ctx = undefined;
       await sleep(AWAY_MS);
     }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
   }
 }

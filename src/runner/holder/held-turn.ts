@@ -62,12 +62,13 @@ export class HeldTurn {
     });
   }
 
+  /** Once it has ended, its agent may be at work on what came next. */
   interrupt(): void {
-    this.#turn?.interrupt();
+    if (this.#ended === undefined) this.#turn?.interrupt();
   }
 
   stop(): void {
-    this.#turn?.stop();
+    if (this.#ended === undefined) this.#turn?.stop();
   }
 
   answer(ask: string, answer: Answer): void {

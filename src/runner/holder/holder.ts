@@ -87,14 +87,14 @@ export class Holder {
       const { data } = ToHolder.safeParse(jsonOf(line));
       if (isRunner()) {
         if (data !== undefined) void this.#take(data);
-      } else if (data?.say !== 'hello' || !this.#isHers(data)) socket.destroy();
+      } else if (data?.say !== 'hello' || !this.#provesRunner(data)) socket.destroy();
       else if (this.#runner === undefined) this.#welcome(socket);
       else socket.end(lineOf({ say: 'taken' }));
     };
     eachLine(socket, take, () => (isRunner() ? LINE_CHARACTERS_MAX : HELLO_CHARACTERS_MAX));
   }
 
-  #isHers({ secret, protocol }: Extract<ToHolder, { say: 'hello' }>): boolean {
+  #provesRunner({ secret, protocol }: Extract<ToHolder, { say: 'hello' }>): boolean {
     const [given, wanted] = [Buffer.from(secret), Buffer.from(this.#start.secret)];
     const knows = given.length === wanted.length && timingSafeEqual(given, wanted);
     return knows && protocol === PROTOCOL && !this.#isEnding;

@@ -156,7 +156,7 @@ export class HolderLink {
   #watch(run: string, watcher: Watcher): Turn {
     const ended = new Promise<Ended | Limited>((settle) => {
       this.#runs.set(run, { watcher, settle, asks: new Map() });
-      if (this.#isOver) void this.#cleared.then(() => settle(LOST));
+      if (this.#isOver) void this.#cleared.then(() => settle(CRASHED));
     });
     return {
       ended,
@@ -255,7 +255,7 @@ export class HolderLink {
     const about = (pid: number) => ({ graceMs: this.#graceMs, isAlive: () => isGroupAlive(pid) });
     this.#cleared = Promise.all(left.map((pid) => endGroup(pid, about(pid))));
     await this.#cleared;
-    for (const { settle } of this.#runs.values()) settle(LOST);
+    for (const { settle } of this.#runs.values()) settle(CRASHED);
     for (const resolve of this.#closing.values()) resolve();
     // The ends of its runs come first.
     setImmediate(() => this.#fail(GONE));
@@ -268,7 +268,7 @@ const GONE = new DomainError('unavailable', 'The program that holds the agent ha
 const TAKEN = new DomainError('lock_held', 'Another runner has taken the agent over already.', {
   hint: 'Choose another name with --name, or end that runner.',
 });
-const LOST: Ended = Object.freeze({
+const CRASHED: Ended = Object.freeze({
   status: 'failed',
   end_reason: 'crashed',
   error: GONE.message,
