@@ -11912,6 +11912,19 @@ as $$
   where coalesce(r.steps_count, 0) <> o.n
 $$;
 
+-- Lists what rows count of others, where it is wrong.
+create or replace function app.miscounted(tenant_id uuid)
+  returns table (table_name text, column_name text, id uuid, live integer, log integer)
+  language sql
+  stable
+as $$
+  select 'tasks', 'open_dependencies', m.* from app.miscounted_tasks(miscounted.tenant_id) m
+  union all
+  select 'tasks', 'open_parts', m.* from app.miscounted_parts(miscounted.tenant_id) m
+  union all
+  select 'agent_runs', 'steps_count', m.* from app.miscounted_runs(miscounted.tenant_id) m
+$$;
+
 create or replace function app.counted_tasks(tenant_id uuid)
   returns setof app.task_counts
   language sql
@@ -12083,26 +12096,10 @@ as $$
   from (
     (
       select jsonb_build_object(
-        'table', 'tasks',
+        'table', m.table_name,
         'id', m.id,
-        'columns', jsonb_build_object('open_dependencies', jsonb_build_object('live', m.live, 'log', m.log)))
-      from app.miscounted_tasks(differing_link.tenant_id) m
-      limit 1)
-    union all
-    (
-      select jsonb_build_object(
-        'table', 'tasks',
-        'id', m.id,
-        'columns', jsonb_build_object('open_parts', jsonb_build_object('live', m.live, 'log', m.log)))
-      from app.miscounted_parts(differing_link.tenant_id) m
-      limit 1)
-    union all
-    (
-      select jsonb_build_object(
-        'table', 'agent_runs',
-        'id', m.id,
-        'columns', jsonb_build_object('steps_count', jsonb_build_object('live', m.live, 'log', m.log)))
-      from app.miscounted_runs(differing_link.tenant_id) m
+        'columns', jsonb_build_object(m.column_name, jsonb_build_object('live', m.live, 'log', m.log)))
+      from app.miscounted(differing_link.tenant_id) m
       limit 1)
     union all
     (
@@ -17119,6 +17116,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
   ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
   ('20261201003458', '97dbf3a67bd775475719033f15ff449e23a6528f4c58a058adee9327cb453248', '0.1.0'),
-  ('code', 'e29a9a69cd470af58b2e5e775eb7554e71cdf3668544d15e8b4fcc1a5ad91d45', '0.1.0')
+  ('code', '6bc16b251fc3b506fea0f7caf482ea9520b131704ea6706aa0d371b2c0f9778a', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
