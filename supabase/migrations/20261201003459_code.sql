@@ -3281,7 +3281,7 @@ begin
       'ready', coalesce(v_counts.ready, 0) + coalesce(v_lapsed, 0),
       'in_progress', coalesce(v_counts.in_progress, 0), 'blocked', coalesce(v_counts.blocked, 0),
       'completed', coalesce(v_counts.completed, 0), 'cancelled', coalesce(v_counts.cancelled, 0),
-      'unproven', nullif(v_counts.unproven, 0))));
+      'unproven', nullif(v_counts.unproven, 0), 'lapsed', nullif(v_lapsed, 0))));
 end
 $$;
 
@@ -17116,6 +17116,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
   ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
   ('20261201003458', '97dbf3a67bd775475719033f15ff449e23a6528f4c58a058adee9327cb453248', '0.1.0'),
-  ('code', '6bc16b251fc3b506fea0f7caf482ea9520b131704ea6706aa0d371b2c0f9778a', '0.1.0')
+  ('code', 'f2012980b31cf3db2c475b93c111c752f1c37d630eec0688d020cd4c41eb3880', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

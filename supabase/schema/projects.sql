@@ -569,7 +569,7 @@ begin
       'ready', coalesce(v_counts.ready, 0) + coalesce(v_lapsed, 0),
       'in_progress', coalesce(v_counts.in_progress, 0), 'blocked', coalesce(v_counts.blocked, 0),
       'completed', coalesce(v_counts.completed, 0), 'cancelled', coalesce(v_counts.cancelled, 0),
-      'unproven', nullif(v_counts.unproven, 0))));
+      'unproven', nullif(v_counts.unproven, 0), 'lapsed', nullif(v_lapsed, 0))));
 end
 $function$;
 -- owner cairn_owner
