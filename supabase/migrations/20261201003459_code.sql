@@ -3164,7 +3164,7 @@ begin
     order by r.id limit 5) a;
   if v_active is not null then
     perform app.fail('lock_held', format('Runs go on in %s: %s.', project.slug, v_active), null,
-      'Interrupt them (interrupt_run, cairn runs interrupt ID), or retire an agent whose runner is gone.');
+      'Interrupt them (interrupt_run, `cairn runs interrupt ID`), or retire an agent whose runner is gone.');
   elsif exists (select from public.leases l
       where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
         and l.expires_at > at) then
@@ -3811,7 +3811,7 @@ as $$
         select from jsonb_array_elements(rules -> 'gates') g
         where g ->> 'on' = move and g -> 'require' ? 'approval'
           and app.match_condition(g -> 'when', event.payload, task.priority))
-      then array[format('approval by a person (cairn approve %s)', task.ref)] else '{}' end
+      then array[format('approval by a person (`cairn approve %s`)', task.ref)] else '{}' end
     || case when move = 'complete' and app.awaits_review(task, event)
       then array[format('review by %s', app.quoted_name(task.reviewer))] else '{}' end
 $$;
@@ -8081,7 +8081,7 @@ begin
     order by a.id = app.as_uuid(ref) desc nulls last, a.created_at limit 1;
   if not found then
     perform app.fail('not_found', format('There is no agent %s in this workspace.', left(ref, 80)), null,
-      'list_agents shows those there are; cairn agent run starts one.');
+      'list_agents shows those there are; `cairn agent run` starts one.');
   end if;
   return v_agent;
 end
@@ -8112,7 +8112,7 @@ as $$
 begin
   if not app.is_person(actor) then
     perform app.fail('forbidden', 'A person lets agents go on, not an agent.', null,
-      'Ask the person to run cairn go-on in a terminal of their own.');
+      'Ask the person to run `cairn go-on` in a terminal of their own.');
   end if;
 end
 $$;
@@ -9099,7 +9099,7 @@ begin
       when 'retired' then format('%s is retired', agent.name)
       when 'lost' then format('%s is not heard of since %s', agent.name, to_char(agent.seen_at at time zone 'UTC',
         'HH24:MI "UTC"'))
-      else format('%s is not running; cairn agent run starts it', agent.name) end;
+      else format('%s is not running; `cairn agent run` starts it', agent.name) end;
   end if;
   v_limited := app.limited_until(agent);
   if v_limited > at then
@@ -10056,7 +10056,7 @@ begin
     -- Nobody who signs in has this id.
     if v_actor.user_id <> app.get_local_owner() then
       perform app.fail('forbidden', 'Whoever runs the server stops all workspaces.', null,
-        'Stop your workspace alone, or call cairn stop --everywhere on the machine of the server.');
+        'Stop your workspace alone, or call `cairn stop --everywhere` on the machine of the server.');
     end if;
     perform app.set_config_value('emergency_stop', jsonb_strip_nulls(jsonb_build_object('on', stopped is true,
       'reason', v_reason)), app.actor_name(v_actor));
@@ -10481,7 +10481,7 @@ begin
   perform app.refuse_limited(v_actor);
   if v_actor.user_id <> app.get_local_owner() then
     perform app.fail('forbidden', 'Whoever runs the server says how much output a workspace keeps.', null,
-      'Call cairn output-quota on the machine of the server.');
+      'Call `cairn output-quota` on the machine of the server.');
   end if;
   perform app.check_form('megabytes', megabytes between 1 and 1000000000, 'a number of 1 to 1,000,000,000');
   perform app.set_config_value('output_per_day', jsonb_build_object('bytes', 1000000 * megabytes::bigint),
@@ -10681,7 +10681,7 @@ begin
           where a.tenant_id = event.tenant_id and a.status = 'pending' and a.expires_at > event.created_at
           limit 500) p) = 500 then
       perform app.fail('rate_limited', '500 questions of agents wait for a person in this workspace.', null,
-        'Wait until some are answered: cairn approvals lists them.');
+        'Wait until some are answered: `cairn approvals` lists them.');
     end if;
   elsif v_state <> (case event.event_type when 'approval.expired' then 'expired' else 'pending' end) then
     perform app.fail('illegal_transition', case v_state
@@ -10695,7 +10695,7 @@ begin
   elsif event.event_type = 'approval.decided' then
     if not app.is_person(actor) then
       perform app.fail('forbidden', 'An answer is given by a person, not by an agent.', null,
-        'Ask the person to run cairn approvals in a terminal of their own.');
+        'Ask the person to run `cairn approvals` in a terminal of their own.');
     end if;
     perform app.check_owner(approval.user_id, actor, format('The question "%s"', left(approval.title, 200)));
     if approval.kind = 'question' and event.payload ->> 'decision' = 'approved' and not event.payload ? 'answer' then
@@ -12859,7 +12859,7 @@ begin
   perform app.refuse_limited(v_actor);
   if enabled is not null and not app.is_person(v_actor) then
     perform app.fail('forbidden', 'A person says whether search finds what agents print, not an agent.', null,
-      'Ask the person to run cairn output-search in a terminal of their own.');
+      'Ask the person to run `cairn output-search` in a terminal of their own.');
   end if;
   if enabled is not null then
     update public.tenants t
@@ -16602,7 +16602,7 @@ as $$
 begin
   if actor.user_id <> app.get_local_owner() then
     perform app.fail('forbidden', format('The job %s is of the whole installation.', kind), null,
-      'Who runs the server changes it, with cairn jobs on its machine.');
+      'Who runs the server changes it, with `cairn jobs` on its machine.');
   end if;
 end
 $$;
@@ -16621,7 +16621,7 @@ begin
     order by j.tenant_id = actor.tenant_id desc limit 1
     for update;
   if not found then
-    perform app.fail('not_found', 'There is no such job.', null, 'cairn jobs list shows those there are.');
+    perform app.fail('not_found', 'There is no such job.', null, '`cairn jobs list` shows those there are.');
   elsif v_job.tenant_id = app.get_nil_id() then
     perform app.check_installation(actor, kind);
   end if;
@@ -17116,6 +17116,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
   ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
   ('20261201003458', '97dbf3a67bd775475719033f15ff449e23a6528f4c58a058adee9327cb453248', '0.1.0'),
-  ('code', 'f2012980b31cf3db2c475b93c111c752f1c37d630eec0688d020cd4c41eb3880', '0.1.0')
+  ('code', '584a6da6da1c5e60834f77ace3bf337bf85d1ebda8f5f3529971f788f05ffda4', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

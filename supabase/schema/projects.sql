@@ -161,7 +161,7 @@ begin
     order by r.id limit 5) a;
   if v_active is not null then
     perform app.fail('lock_held', format('Runs go on in %s: %s.', project.slug, v_active), null,
-      'Interrupt them (interrupt_run, cairn runs interrupt ID), or retire an agent whose runner is gone.');
+      'Interrupt them (interrupt_run, `cairn runs interrupt ID`), or retire an agent whose runner is gone.');
   elsif exists (select from public.leases l
       where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
         and l.expires_at > at) then

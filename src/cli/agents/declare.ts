@@ -35,7 +35,7 @@ export function addAgentsCommands(program: Command): void {
 function addChangeAgent(agents: Command): void {
   agents
     .command('stop <name>')
-    .description('stop an agent: what it runs is interrupted, its queue waits; as cairn stop NAME')
+    .description('stop an agent: what it runs is interrupted, its queue waits; as `cairn stop NAME`')
     .option(...WHY_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn agents stop claude-1 -m "It goes in circles."'))
@@ -46,7 +46,7 @@ function addChangeAgent(agents: Command): void {
     );
   agents
     .command('go-on <name>')
-    .description('let a stopped agent go on; as cairn go-on NAME')
+    .description('let a stopped agent go on; as `cairn go-on NAME`')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn agents go-on claude-1'))
     .action(

@@ -9,8 +9,8 @@ import { type JsonOption, printResult, printValues, styled } from '../terminal/o
 import { fromNow, table } from '../terminal/table.ts';
 
 const REPLACED_BY: Readonly<Record<KeptSecrets['kind'], string>> = Object.freeze({
-  access_token: 'itself, each hour; cairn auth revoke ends it',
-  refresh_token: 'itself, at each use; cairn auth revoke ends it',
+  access_token: 'itself, each hour; `cairn auth revoke` ends it',
+  refresh_token: 'itself, at each use; `cairn auth revoke` ends it',
   personal_token: 'cairn auth pat revoke, then create',
   client_secret: 'cairn auth secrets rotate CLIENT',
   invitation: 'cairn auth secrets rotate --everything, or at /admin',

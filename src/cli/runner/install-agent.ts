@@ -114,7 +114,7 @@ function refuseWhatIsNotFound({ url, tokenFile }: AgentInstallOptions, env: Node
   const database = DATABASES.find((variable) => env[variable]);
   if (database === undefined) return;
   throw new DomainError('invalid_input', `A service does not see ${database}, and would use another database.`, {
-    hint: 'Let it report to a cairn serve of that database: --url and --token-file.',
+    hint: 'Let it report to a `cairn serve` of that database: --url and --token-file.',
   });
 }
 
