@@ -46,7 +46,7 @@ $$;
 
 -- register_agent(agent {name, type, driver, host_machine?, config?, project?}, token?) -> {agent, token}: a runner says
 -- what it drives. One that comes back within its lease passes the token that it had. Raises lock_held while another is
--- there, already_exists.
+-- there, already_exists, rate_limited.
 create or replace function public.register_agent(agent jsonb, token bigint default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -58,6 +58,7 @@ as $$
 declare
   v_actor app.actor := app.authenticate(actor, 'member');
   v_agent public.agents;
+  v_wanted public.agents;
   v_lease public.leases;
   v_change jsonb;
   v_now timestamptz := app.now();
@@ -67,6 +68,9 @@ begin
   perform app.check_drives(agent ->> 'name', v_actor);
   v_agent := app.lock_agent_named(agent ->> 'name', v_actor);
   v_change := agent - '{name,project}'::text[];
+  v_wanted := v_agent;
+  v_wanted.config := coalesce(agent -> 'config', v_agent.config);
+  perform app.check_agents_max(v_wanted, v_actor, v_now);
   if v_agent.id is null then
     v_agent.id := app.uuid_v7();
     -- Whoever is limited to a project works for it alone.

@@ -492,6 +492,7 @@ AS $function$
 declare
   v_actor app.actor := app.authenticate(actor, 'member');
   v_agent public.agents;
+  v_wanted public.agents;
   v_lease public.leases;
   v_change jsonb;
   v_now timestamptz := app.now();
@@ -501,6 +502,9 @@ begin
   perform app.check_drives(agent ->> 'name', v_actor);
   v_agent := app.lock_agent_named(agent ->> 'name', v_actor);
   v_change := agent - '{name,project}'::text[];
+  v_wanted := v_agent;
+  v_wanted.config := coalesce(agent -> 'config', v_agent.config);
+  perform app.check_agents_max(v_wanted, v_actor, v_now);
   if v_agent.id is null then
     v_agent.id := app.uuid_v7();
     -- Whoever is limited to a project works for it alone.

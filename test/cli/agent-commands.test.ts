@@ -171,3 +171,24 @@ describe('a stop', () => {
     expect((await world.run(['go-on', '--everywhere'])).stdout).toBe('The agents of the installation may go on.\n');
   });
 });
+
+describe('cairn agents limit', () => {
+  test('sets how many agents of the workspace runners drive at once, and tells how it is', async () => {
+    expect((await world.run(['agents', 'limit'])).stdout).toBe(
+      'Runners drive 0 of at most 50 agents of this workspace.\n',
+    );
+    await world.runner('claude-1');
+    expect(await world.json('agents', 'limit', '1')).toEqual({ agents_max: 1, driven: 1 });
+
+    await expect(world.runner('claude-2')).rejects.toMatchObject({ code: 'rate_limited' });
+    expect(await world.run(['agents', 'limit', 'many'])).toMatchObject({ code: 2, stdout: '' });
+    await world.run(['agents', 'limit', '50']);
+  });
+
+  test('is not for an agent, in its shell either', async () => {
+    expect(await world.run(['agents', 'limit', '99'], { env: { CLAUDECODE: '1' } })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('A person says how many agents a workspace may have'),
+    });
+  });
+});

@@ -29,6 +29,17 @@ export function addAgentsCommands(program: Command): void {
         (await loadAgents()).runShowAgent(config, name, options),
       ),
     );
+  agents
+    .command('limit')
+    .argument('[number]', 'how many at most; without it, how it is')
+    .description('set how many agents of the workspace runners drive at once, at most; for owners and admins')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn agents limit', 'cairn agents limit 100'))
+    .action(
+      command(async (config, number: string | undefined, options: JsonOption) =>
+        (await import('./limit.ts')).runAgentsLimit(config, number, options),
+      ),
+    );
   addChangeAgent(agents);
 }
 
