@@ -9274,6 +9274,7 @@ begin
     'duration_ms', run.duration_ms,
     'ended_by', case when run.metrics ->> 'ended_by' in ('itself', 'interrupt', 'term', 'kill', 'stop')
       then run.metrics ->> 'ended_by' end,
+    'not_recorded', nullif(app.count_in(run.metrics, 'not_recorded'), 0),
     'created_at', run.created_at));
 end
 $$;
@@ -17224,6 +17225,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
   ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
   ('20261201003458', '97dbf3a67bd775475719033f15ff449e23a6528f4c58a058adee9327cb453248', '0.1.0'),
-  ('code', 'ea2da2bd1dce4121daa31203da1f139752df69393788f34951a86522b2ca0fe0', '0.1.0')
+  ('code', 'a6a47a8a5f8a2096e84d742e10ccefc0c9c707206e7611a8a71bce1a0a718bb4', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -300,6 +300,7 @@ begin
     'duration_ms', run.duration_ms,
     'ended_by', case when run.metrics ->> 'ended_by' in ('itself', 'interrupt', 'term', 'kill', 'stop')
       then run.metrics ->> 'ended_by' end,
+    'not_recorded', nullif(app.count_in(run.metrics, 'not_recorded'), 0),
     'created_at', run.created_at));
 end
 $function$;

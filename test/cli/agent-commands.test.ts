@@ -117,6 +117,20 @@ describe('agents', () => {
   });
 });
 
+test('what the server refused of a runner is told with its agent, and with the run once that has ended', async () => {
+  const one = await world.runner('claude-1');
+  await world.run(['send', 'Run the tests.']);
+  const { run, lock_token } = await claimed(one);
+  await one.beat({ health: { not_recorded: 2 } });
+  expect((await world.run(['agents'])).stdout).toMatch(/claude-1 .* 2 reports are not on the record$/m);
+  expect((await world.json('agents')).agents).toMatchObject([{ health: { not_recorded: 2 } }]);
+
+  const data = { status: 'failed', end_reason: 'error', error: 'It broke.', metrics: { not_recorded: 1 } };
+  await one.report(run.id, lock_token, [{ type: 'run.finished', data }]);
+  expect((await world.run(['runs'])).stdout).toContain('It broke.; 1 report is not on the record');
+  expect((await world.json('runs')).runs[0]).toMatchObject({ not_recorded: 1 });
+});
+
 describe('a stop', () => {
   beforeEach(async () => {
     await world.runner('claude-1');
