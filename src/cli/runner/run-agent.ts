@@ -6,16 +6,14 @@ import type { DriverName } from '../../runner/driver-names.ts';
 import type { HolderLink } from '../../runner/holder/link.ts';
 import { startHolder } from '../../runner/holder/start-holder.ts';
 import { endLeftovers, takeOver } from '../../runner/leftovers.ts';
-import type { Notice } from '../../runner/notice.ts';
 import { GRACE_MS, Runner } from '../../runner/runner.ts';
 import { countDriven, runnersFolder, StateFile } from '../../runner/state-file.ts';
 import { heedNoStopSignal, onStopSignal } from '../../stop-signals.ts';
-import { clean } from '../../text.ts';
 import { type JsonOption, printLine } from '../terminal/output.ts';
 import { agentProgram } from './agent-program.ts';
 import { type Asked, askedDriver, refuseTooMany, typeOf } from './asked-driver.ts';
-import { noticeLine } from './notice-line.ts';
 import { agentEnvironment, type OpenedPort, openPort, type PortOptions } from './open-port.ts';
+import { RunnerScreen } from './runner-screen.ts';
 import { openDriver } from './work-folder.ts';
 
 export type AgentRunOptions = JsonOption &
@@ -129,6 +127,7 @@ async function hold(
 
 async function runnerOf(parts: Parts): Promise<Runner> {
   const { config, options, opened, log, name, type, state, driver, env, link, token } = parts;
+  const screen = new RunnerScreen({ name, what: opened.what });
   const work = await openDriver({
     ...{ workspace: options.workspace, agent: name, dataDir: config.dataDir, env },
     open: (cwd) => link.open(cwd),
@@ -148,11 +147,12 @@ async function runnerOf(parts: Parts): Promise<Runner> {
     askSeconds: options.answerWithin,
     tell(notice) {
       note();
-      tell(notice, options, { name, what: opened.what });
+      if (options.json) printLine(JSON.stringify(notice));
+      else screen.tell(notice);
     },
     printed(run, stream, text) {
       if (options.json) printLine(JSON.stringify({ what: 'printed', run, stream, text }));
-      else process[stream].write(clean(text));
+      else screen.printed(run, stream, text);
     },
   });
   const note = () => void state.write(runner.token || token, runner.pids());
@@ -166,11 +166,6 @@ function configOf({ accept, account, atOnce }: AgentRunOptions): Record<string, 
     ...(account !== undefined && { account }),
     ...(atOnce > 1 && { runs_at_once: atOnce }),
   };
-}
-
-function tell(notice: Notice, { json }: JsonOption, about: Parameters<typeof noticeLine>[1]): void {
-  const line = json ? JSON.stringify(notice) : noticeLine(notice, about);
-  if (line !== undefined) printLine(line);
 }
 
 async function untilEnd(runner: Runner, link: HolderLink): Promise<void> {
