@@ -819,6 +819,7 @@ export type Schema = {
       save_served_url: { Args: { actor?: Json; public_url: string }; Returns: Json };
       save_static_client: { Args: { actor?: Json; client: Json }; Returns: Json };
       search: { Args: { actor?: Json; cursor?: string; kinds?: Json; page_size?: number; project?: string; query: string }; Returns: Json };
+      set_agents_max: { Args: { actor?: Json; agents_max?: number }; Returns: Json };
       set_job: { Args: { actor?: Json; every_seconds?: number; kind: string; settings?: Json }; Returns: Json };
       set_member: { Args: { actor?: Json; role?: string; user_id: string }; Returns: Json };
       set_output_quota: { Args: { actor?: Json; megabytes: number }; Returns: Json };

@@ -40,6 +40,34 @@ export const AGENTS = Object.freeze([
     { within: 'public.stop_agents', find: 'Whoever runs the server stops all', name: 'are stopped by every member' },
     { within: 'public.stop_agents', find: 'reach must be workspace or', name: 'are stopped by every member' },
   ]),
+  ...refusals('core', 'test/core/agents-max.test.ts', [
+    {
+      within: 'app.check_agents_max',
+      find: 'Runners drive %s of at most %s',
+      name: 'are fifty at most in a workspace',
+    },
+    { within: 'public.set_agents_max', find: 'app.refuse_limited', name: 'how many there may be is said by a person' },
+    {
+      within: 'public.set_agents_max',
+      find: 'A person says how many agents',
+      name: 'how many there may be is said by a person',
+    },
+  ]),
+  ...of('core', 'test/core/agents-max.test.ts', [
+    {
+      file: SQL,
+      within: 'app.check_agents_max',
+      find: 'pg_advisory_xact_lock(',
+      replace: 'abs(',
+      name: 'are never more because two began at the same moment',
+    },
+    {
+      file: SQL,
+      within: 'app.count_driven',
+      find: "  set app.project_id = ''\n",
+      name: 'count for a token that sees one project alone',
+    },
+  ]),
   ...refusals('core', 'test/core/approvals.test.ts', [
     { within: 'app.guard_approval', find: '500 questions of agents wait', name: 'is refused when more wait' },
     { within: 'app.guard_approval', find: 'A question is asked for a run', name: 'for no run of another person' },

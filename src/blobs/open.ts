@@ -64,7 +64,7 @@ async function supabaseBucket(name: string, { supabaseUrl, supabaseSecretKey }: 
       'unavailable',
       `The bucket ${name} can be read only with the secret key of the Supabase project.`,
       {
-        hint: 'Use SUPABASE_URL with SUPABASE_SECRET_KEY, or a cairn server that has them (cairn serve).',
+        hint: 'Use SUPABASE_URL with SUPABASE_SECRET_KEY, or a cairn server that has them (`cairn serve`).',
         retryable: false,
       },
     );
@@ -88,7 +88,7 @@ async function s3Bucket(
     throw new DomainError('unavailable', `The bucket ${bucket} can be read only with keys to it.`, {
       hint:
         'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY where this runs, with AWS_REGION or AWS_ENDPOINT_URL_S3 ' +
-        'where they differ, or use a cairn server that has them (cairn serve).',
+        'where they differ, or use a cairn server that has them (`cairn serve`).',
       retryable: false,
     });
   }

@@ -17,7 +17,6 @@ const SENTENCES: readonly [said: RegExp, instead: string][] = [
   [/From blocked it can be cancelled, unblocked\./g, '`cairn unblock REF` lets it go on.'],
   [/From \w+ it can be reopened\./g, '`cairn reopen REF` opens it again.'],
   [/an artifact of type ([\w-]+) \(add_artifact\)/g, 'an artifact of type $1 (`cairn attach REF $1 LINK`)'],
-  [/\((cairn approve [\w-]+)\)/g, '(`$1`)'],
   [/claim_task with take_over: true, from: .*?\. Or/g, '`cairn claim REF --take-over`. Or'],
   [/\(claim_task without task\)/g, '(`cairn claim`)'],
   [/claim_task without task/g, '`cairn claim`'],

@@ -140,6 +140,7 @@ export const FUNCTIONS = Object.freeze({
   resume_project: 'short',
   search: 'short',
   sign_in: 'short',
+  set_agents_max: 'short',
   set_output_quota: 'short',
   set_output_search: 'long',
   stop_agents: 'short',

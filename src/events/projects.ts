@@ -63,6 +63,8 @@ export const ProjectBrief = z.object({
     completed: z.int(),
     cancelled: z.int(),
     unproven: z.int().optional(),
+    /** Those in progress that are ready as well. */
+    lapsed: z.int().optional(),
   }),
 });
 

@@ -132,6 +132,8 @@ export const RunBrief = z.object({
   duration_ms: z.int().optional(),
   /** Which step ended it; `stop` was told before `term` and `kill` were told apart. */
   ended_by: z.enum(['itself', 'interrupt', 'term', 'kill', 'stop']).optional(),
+  /** How many reports of its runner the server refused. */
+  not_recorded: z.int().optional(),
   created_at: z.string(),
 });
 export type RunBrief = z.infer<typeof RunBrief>;

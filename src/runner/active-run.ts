@@ -42,6 +42,7 @@ export class ActiveRun {
   #endedBy: 'itself' | 'interrupt' | Signalled = 'itself';
   /** Its turn has ended: what would end it now would reach the next one. */
   #isOver = false;
+  #notRecorded = 0;
   /** Ends what it waits for. */
   readonly #leaving = new AbortController();
   readonly #questions: Questions;
@@ -113,7 +114,9 @@ export class ActiveRun {
 
   /** What the server did not take is nowhere else. */
   #tellRefused(what: string, error: unknown): void {
-    if (!this.isLost) this.#parts.refused(this.started.run.id, { what, why: messageOf(error) });
+    if (this.isLost) return;
+    this.#notRecorded += 1;
+    this.#parts.refused(this.started.run.id, { what, why: messageOf(error) });
   }
 
   /** Ends it: asks the agent, and after the grace ends its process. */
@@ -272,10 +275,11 @@ export class ActiveRun {
       ...{ tokens_in, tokens_out, waited_ms: Math.round(this.#clock.waitedMs), ended_by: this.#endedBy },
       ...(left !== undefined && { worktree: left }),
       ...this.#subagents.seen,
+      ...(this.#notRecorded > 0 && { not_recorded: this.#notRecorded }),
     };
     const isTold = await this.#reports.say(finished(ended, metrics));
     // An end is not lost for what an agent has put into it.
-    if (!isTold && !this.isLost) await this.#reports.say(bareEnd(ended));
+    if (!isTold && !this.isLost) await this.#reports.say(bareEnd(ended, { not_recorded: this.#notRecorded }));
     await this.#output.end();
     this.#keeper?.forget(this.started.run.id);
     return ended;

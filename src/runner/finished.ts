@@ -17,8 +17,8 @@ export function finished(ended: Ended, metrics: Record<string, unknown>): Report
 }
 
 /** The same without anything that an agent has put into it, which may be why it is refused. */
-export function bareEnd({ status, end_reason }: Ended): Report {
-  return { type: 'run.finished', data: { status, end_reason } };
+export function bareEnd({ status, end_reason }: Ended, metrics: { not_recorded: number }): Report {
+  return { type: 'run.finished', data: { status, end_reason, metrics } };
 }
 
 /** The end of a run whose agent is gone. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { uptime } from 'node:process';
-import type { ProcessorMeter } from './processor.ts';
+import { ProcessorMeter } from './processor.ts';
 import { membersOf } from './session-members.ts';
 
 /** Memory in MB of processes with all that they started; undefined where the system does not say (it does on Linux). */
@@ -19,6 +19,24 @@ export function healthOf(pids: readonly number[], processor: ProcessorMeter): Re
     ...(memory_usage !== undefined && { memory_usage }),
     ...(cpu_usage !== undefined && { cpu_usage }),
   };
+}
+
+/** What a runner says of the health of its agent, from one beat to the next. */
+export class Health {
+  readonly #processor = new ProcessorMeter({ overMs: 1 });
+  #notRecorded = 0;
+
+  /** Counts what the server refused to record of its runs. */
+  hear({ what }: { what: string }): void {
+    if (what === 'unrecorded') this.#notRecorded += 1;
+  }
+
+  of(pids: readonly number[]): Record<string, number> {
+    return {
+      ...healthOf(pids, this.#processor),
+      ...(this.#notRecorded > 0 && { not_recorded: this.#notRecorded }),
+    };
+  }
 }
 
 /** As /proc/PID/status (proc(5)) says, whatever the size of a page. */

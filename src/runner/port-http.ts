@@ -106,7 +106,7 @@ function unreachable({ url, proxy }: Server, error: unknown): DomainError {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   const hint =
     proxy === undefined
-      ? 'Check --url, and that cairn serve runs there.'
+      ? 'Check --url, and that `cairn serve` runs there.'
       : `Check --url, and that the proxy ${hostOf(proxy)} lets it pass; NO_PROXY names servers that are reached without.`;
   return new DomainError('unavailable', `The server at ${url.origin} cannot be reached: ${messageOf(cause)}`, {
     hint,

@@ -4,14 +4,13 @@ import type { Log } from '../log.ts';
 import { type Control, HELD_MAX, type RegisterAgent } from '../services/runner.ts';
 import { ActiveRun, type Started } from './active-run.ts';
 import type { Driver } from './driver.ts';
-import { healthOf } from './health.ts';
+import { Health } from './health.ts';
 import type { Kept } from './keeper.ts';
 import { modesOf } from './modes.ts';
 import type { Notice } from './notice.ts';
 import { ordersFirst } from './orders-first.ts';
 import type { OpenPlace } from './place.ts';
 import type { RunnerPort } from './port.ts';
-import { ProcessorMeter } from './processor.ts';
 import { ASK_SECONDS } from './questions.ts';
 import { isAnswer, isEnding, isRefusal } from './refusals.ts';
 import type { RunParts } from './run-parts.ts';
@@ -58,8 +57,7 @@ export class Runner {
   #seen: Control = { runs: [], queued: false };
   #asks = new AbortController();
   #soon: NodeJS.Timeout | undefined;
-  /** Measures from one beat to the next. */
-  readonly #processor = new ProcessorMeter({ overMs: 1 });
+  readonly #health = new Health();
   /** What was told last of what the server refuses. */
   #refused: string | undefined;
 
@@ -175,8 +173,7 @@ export class Runner {
 
   async #beat(more: { leaving?: boolean } = {}): Promise<{ pauseMs: number }> {
     const { port, everyMs = EVERY_MS } = this.#options;
-    const health = healthOf(this.pids(), this.#processor);
-    this.#obey(await port.beat(this.#token, { health, runs: this.#held(), ...more }));
+    this.#obey(await port.beat(this.#token, { health: this.#health.of(this.pids()), runs: this.#held(), ...more }));
     return { pauseMs: everyMs.beat };
   }
 
@@ -295,6 +292,7 @@ export class Runner {
   }
 
   #tell(told: Notice): void {
+    this.#health.hear(told);
     this.#options.tell?.(told);
   }
 }

@@ -38,6 +38,11 @@ export const Stop = z.object({
 /** The emergency stop: nothing new starts, what runs is interrupted, what is queued waits. */
 export const stopAgents = sqlFunction('stop_agents', Stop);
 
+export const SetAgentsMax = z.strictObject({ agents_max: z.int().min(1).max(10_000).optional() });
+
+/** How many agents the workspace lets runners drive at once; without a value it only answers. */
+export const setAgentsMax = sqlFunction('set_agents_max', z.object({ agents_max: z.int(), driven: z.int() }));
+
 export const ChangeAgent = z.strictObject({
   agent: AgentRef,
   change: z.enum(['stop', 'go_on', 'retire', 'rename']),

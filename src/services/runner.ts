@@ -20,7 +20,7 @@ export const Registered = z.object({ agent: Agent, token: z.int() });
 export const RegisterAgent = z.strictObject({ agent: AgentRegistered, token: Token.optional() });
 export type RegisterAgent = z.infer<typeof RegisterAgent>;
 
-/** Says what a runner drives. Its token goes with all that it says later. Raises lock_held, already_exists. */
+/** Says what a runner drives. Its token goes with all that it says later. Raises lock_held, already_exists, rate_limited. */
 export const registerAgent = sqlFunction('register_agent', Registered);
 
 export const Held = z.strictObject({

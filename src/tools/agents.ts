@@ -80,7 +80,7 @@ export const agents = toolset(
       run: listAgents,
       render: ({ agents: found, next_cursor }) =>
         found.length === 0
-          ? 'No agents. cairn agent run -- claude starts one.'
+          ? 'No agents. `cairn agent run -- claude` starts one.'
           : lines(found.map(renderAgent), nextPage(next_cursor)),
     },
     send_command: {
@@ -185,7 +185,7 @@ export const agents = toolset(
     },
     list_approvals: {
       title: 'List approvals',
-      description: 'See what agents ask a person and wait for. A person answers: cairn approvals in their terminal.',
+      description: 'See what agents ask a person and wait for. A person answers: `cairn approvals` in their terminal.',
       effect: 'read',
       input: ListApprovals,
       output: ApprovalPage,

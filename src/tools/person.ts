@@ -7,6 +7,7 @@ import {
   removeClient,
   revokeInvitation,
 } from '../services/access.ts';
+import { SetAgentsMax, setAgentsMax } from '../services/agents.ts';
 import { DecideApproval, decideApproval, GetApproval, getApproval } from '../services/approvals.ts';
 import { ListQuestions, listQuestions } from '../services/events.ts';
 import { ChangeJob, changeJob, ListJobs, listJobs, SetJob, setJob } from '../services/jobs.ts';
@@ -61,6 +62,7 @@ export const person = {
   remove_client: { name: 'remove_client', scope: 'admin', input: RemoveClient, run: removeClient },
   replay_events: { name: 'replay_events', scope: 'admin', input: Everything, run: replayEvents },
   revoke_invitation: { name: 'revoke_invitation', scope: 'admin', input: RevokeInvitation, run: revokeInvitation },
+  set_agents_max: { name: 'set_agents_max', scope: 'admin', input: SetAgentsMax, run: setAgentsMax },
   set_job: { name: 'set_job', scope: 'admin', input: SetJob, run: setJob },
   set_output_quota: { name: 'set_output_quota', scope: 'admin', input: SetOutputQuota, run: setOutputQuota },
   set_output_search: { name: 'set_output_search', scope: 'admin', input: SetOutputSearch, run: setOutputSearch },

@@ -46,7 +46,7 @@ $$;
 
 -- register_agent(agent {name, type, driver, host_machine?, config?, project?}, token?) -> {agent, token}: a runner says
 -- what it drives. One that comes back within its lease passes the token that it had. Raises lock_held while another is
--- there, already_exists.
+-- there, already_exists, rate_limited.
 create or replace function public.register_agent(agent jsonb, token bigint default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -58,6 +58,7 @@ as $$
 declare
   v_actor app.actor := app.authenticate(actor, 'member');
   v_agent public.agents;
+  v_wanted public.agents;
   v_lease public.leases;
   v_change jsonb;
   v_now timestamptz := app.now();
@@ -67,6 +68,9 @@ begin
   perform app.check_drives(agent ->> 'name', v_actor);
   v_agent := app.lock_agent_named(agent ->> 'name', v_actor);
   v_change := agent - '{name,project}'::text[];
+  v_wanted := v_agent;
+  v_wanted.config := coalesce(agent -> 'config', v_agent.config);
+  perform app.check_agents_max(v_wanted, v_actor, v_now);
   if v_agent.id is null then
     v_agent.id := app.uuid_v7();
     -- Whoever is limited to a project works for it alone.
@@ -187,18 +191,18 @@ create or replace function app.awaits_claim(agent public.agents, held jsonb, at 
   stable
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_holding constant uuid[] := array(select app.as_uuid(h ->> 'run') from jsonb_array_elements(held) h);
 begin
   if app.has_no_runner(agent) then
     return exists (
       select from app.first_of_queue(agent, false) r where app.run_hold(r, agent, at) is null);
   end if;
   -- What is left of another runner is settled whatever holds the agent: it may be what does.
-  return exists (
-      select from app.overdue_runs(agent, array(
-        select app.as_uuid(h ->> 'run') from jsonb_array_elements(held) h), at))
+  return exists (select from app.overdue_runs(agent, v_holding, at))
     or app.agent_hold(agent, true, at) is null and exists (
       select from app.first_of_queue(agent, app.agent_hold(agent, false, at) is not null) r
-      where app.run_hold(r, agent, at) is null);
+      where r.id <> all (v_holding) and app.run_hold(r, agent, at) is null);
 end
 $$;
 
@@ -391,16 +395,17 @@ declare
   v_actor app.actor := app.authenticate(actor, 'member');
   v_agent public.agents := app.lock_agent(agent, token, v_actor);
   v_now timestamptz := app.now();
+  v_holding uuid[];
   v_events jsonb;
   v_run public.agent_runs;
 begin
   perform app.check_form('holding', jsonb_typeof(holding) = 'array', 'a list of runs');
-  v_events := app.settle_lost_runs(v_agent, array(select app.as_uuid(h) from jsonb_array_elements_text(holding) h),
-    v_now);
+  v_holding := array(select app.as_uuid(h) from jsonb_array_elements_text(holding) h);
+  v_events := app.settle_lost_runs(v_agent, v_holding, v_now);
   if v_events <> '[]' then
     perform app.append_checked(v_events, v_actor);
   end if;
-  v_run := app.next_run(v_agent, v_now);
+  v_run := app.next_run(v_agent, v_now, holding => v_holding);
   if v_run.id is null then
     return jsonb_build_object('nothing', coalesce(app.stop_reason(v_agent), 'nothing waits for it'));
   end if;
@@ -420,7 +425,9 @@ as $$
 declare
   v_now constant timestamptz := app.now();
 begin
-  -- Spelled out in both: a function would be called for each run, and take ten times as long.
+  -- Spelled out in both: a function would be called for each run, and take ten times as long. One query for both, as a
+  -- union of which one half is never begun, has no index for its order: of 10,000 runs it sorts all, and takes thirty
+  -- times as long.
   if joining then
     return query select r.* from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
@@ -450,8 +457,14 @@ begin
 end
 $$;
 
--- Finds and locks the next run of an agent whose row is locked: of two claims the second sees the first.
-create or replace function app.next_run(agent public.agents, at timestamptz, joining boolean default false)
+-- Finds and locks the next run of an agent whose row is locked: of two claims the second sees the first. What went back
+-- to the queue while its runner still has it is left out: two turns would be of one run.
+create or replace function app.next_run(
+  agent public.agents,
+  at timestamptz,
+  joining boolean default false,
+  holding uuid[] default '{}'
+)
   returns public.agent_runs
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -463,7 +476,7 @@ begin
     return null;
   end if;
   for v_run in select * from app.first_of_queue(agent, joining or app.agent_hold(agent, false, at) is not null) loop
-    continue when app.run_hold(v_run, agent, at) is not null;
+    continue when v_run.id = any (holding) or app.run_hold(v_run, agent, at) is not null;
     perform from public.commands c
       where c.tenant_id = v_run.tenant_id and c.id = v_run.command_id for no key update;
     select * into v_run from public.agent_runs r

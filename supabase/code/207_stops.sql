@@ -49,7 +49,7 @@ begin
     -- Nobody who signs in has this id.
     if v_actor.user_id <> app.get_local_owner() then
       perform app.fail('forbidden', 'Whoever runs the server stops all workspaces.', null,
-        'Stop your workspace alone, or call cairn stop --everywhere on the machine of the server.');
+        'Stop your workspace alone, or call `cairn stop --everywhere` on the machine of the server.');
     end if;
     perform app.set_config_value('emergency_stop', jsonb_strip_nulls(jsonb_build_object('on', stopped is true,
       'reason', v_reason)), app.actor_name(v_actor));

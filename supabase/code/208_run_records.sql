@@ -395,7 +395,7 @@ begin
   perform app.refuse_limited(v_actor);
   if v_actor.user_id <> app.get_local_owner() then
     perform app.fail('forbidden', 'Whoever runs the server says how much output a workspace keeps.', null,
-      'Call cairn output-quota on the machine of the server.');
+      'Call `cairn output-quota` on the machine of the server.');
   end if;
   perform app.check_form('megabytes', megabytes between 1 and 1000000000, 'a number of 1 to 1,000,000,000');
   perform app.set_config_value('output_per_day', jsonb_build_object('bytes', 1000000 * megabytes::bigint),

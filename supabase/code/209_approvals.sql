@@ -67,7 +67,7 @@ begin
           where a.tenant_id = event.tenant_id and a.status = 'pending' and a.expires_at > event.created_at
           limit 500) p) = 500 then
       perform app.fail('rate_limited', '500 questions of agents wait for a person in this workspace.', null,
-        'Wait until some are answered: cairn approvals lists them.');
+        'Wait until some are answered: `cairn approvals` lists them.');
     end if;
   elsif v_state <> (case event.event_type when 'approval.expired' then 'expired' else 'pending' end) then
     perform app.fail('illegal_transition', case v_state
@@ -81,7 +81,7 @@ begin
   elsif event.event_type = 'approval.decided' then
     if not app.is_person(actor) then
       perform app.fail('forbidden', 'An answer is given by a person, not by an agent.', null,
-        'Ask the person to run cairn approvals in a terminal of their own.');
+        'Ask the person to run `cairn approvals` in a terminal of their own.');
     end if;
     perform app.check_owner(approval.user_id, actor, format('The question "%s"', left(approval.title, 200)));
     if approval.kind = 'question' and event.payload ->> 'decision' = 'approved' and not event.payload ? 'answer' then

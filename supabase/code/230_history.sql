@@ -169,6 +169,19 @@ as $$
   where coalesce(r.steps_count, 0) <> o.n
 $$;
 
+-- Lists what rows count of others, where it is wrong.
+create or replace function app.miscounted(tenant_id uuid)
+  returns table (table_name text, column_name text, id uuid, live integer, log integer)
+  language sql
+  stable
+as $$
+  select 'tasks', 'open_dependencies', m.* from app.miscounted_tasks(miscounted.tenant_id) m
+  union all
+  select 'tasks', 'open_parts', m.* from app.miscounted_parts(miscounted.tenant_id) m
+  union all
+  select 'agent_runs', 'steps_count', m.* from app.miscounted_runs(miscounted.tenant_id) m
+$$;
+
 create or replace function app.counted_tasks(tenant_id uuid)
   returns setof app.task_counts
   language sql
@@ -340,26 +353,10 @@ as $$
   from (
     (
       select jsonb_build_object(
-        'table', 'tasks',
+        'table', m.table_name,
         'id', m.id,
-        'columns', jsonb_build_object('open_dependencies', jsonb_build_object('live', m.live, 'log', m.log)))
-      from app.miscounted_tasks(differing_link.tenant_id) m
-      limit 1)
-    union all
-    (
-      select jsonb_build_object(
-        'table', 'tasks',
-        'id', m.id,
-        'columns', jsonb_build_object('open_parts', jsonb_build_object('live', m.live, 'log', m.log)))
-      from app.miscounted_parts(differing_link.tenant_id) m
-      limit 1)
-    union all
-    (
-      select jsonb_build_object(
-        'table', 'agent_runs',
-        'id', m.id,
-        'columns', jsonb_build_object('steps_count', jsonb_build_object('live', m.live, 'log', m.log)))
-      from app.miscounted_runs(differing_link.tenant_id) m
+        'columns', jsonb_build_object(m.column_name, jsonb_build_object('live', m.live, 'log', m.log)))
+      from app.miscounted(differing_link.tenant_id) m
       limit 1)
     union all
     (

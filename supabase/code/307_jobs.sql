@@ -370,7 +370,7 @@ as $$
 begin
   if actor.user_id <> app.get_local_owner() then
     perform app.fail('forbidden', format('The job %s is of the whole installation.', kind), null,
-      'Who runs the server changes it, with cairn jobs on its machine.');
+      'Who runs the server changes it, with `cairn jobs` on its machine.');
   end if;
 end
 $$;
@@ -389,7 +389,7 @@ begin
     order by j.tenant_id = actor.tenant_id desc limit 1
     for update;
   if not found then
-    perform app.fail('not_found', 'There is no such job.', null, 'cairn jobs list shows those there are.');
+    perform app.fail('not_found', 'There is no such job.', null, '`cairn jobs list` shows those there are.');
   elsif v_job.tenant_id = app.get_nil_id() then
     perform app.check_installation(actor, kind);
   end if;

@@ -270,26 +270,10 @@ AS $function$
   from (
     (
       select jsonb_build_object(
-        'table', 'tasks',
+        'table', m.table_name,
         'id', m.id,
-        'columns', jsonb_build_object('open_dependencies', jsonb_build_object('live', m.live, 'log', m.log)))
-      from app.miscounted_tasks(differing_link.tenant_id) m
-      limit 1)
-    union all
-    (
-      select jsonb_build_object(
-        'table', 'tasks',
-        'id', m.id,
-        'columns', jsonb_build_object('open_parts', jsonb_build_object('live', m.live, 'log', m.log)))
-      from app.miscounted_parts(differing_link.tenant_id) m
-      limit 1)
-    union all
-    (
-      select jsonb_build_object(
-        'table', 'agent_runs',
-        'id', m.id,
-        'columns', jsonb_build_object('steps_count', jsonb_build_object('live', m.live, 'log', m.log)))
-      from app.miscounted_runs(differing_link.tenant_id) m
+        'columns', jsonb_build_object(m.column_name, jsonb_build_object('live', m.live, 'log', m.log)))
+      from app.miscounted(differing_link.tenant_id) m
       limit 1)
     union all
     (
@@ -379,6 +363,19 @@ begin
   lock table app.task_dependencies, app.task_counts, app.task_labels, app.unanswered, app.search_documents
     in share update exclusive mode;
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.miscounted(tenant_id uuid)
+ RETURNS TABLE(table_name text, column_name text, id uuid, live integer, log integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select 'tasks', 'open_dependencies', m.* from app.miscounted_tasks(miscounted.tenant_id) m
+  union all
+  select 'tasks', 'open_parts', m.* from app.miscounted_parts(miscounted.tenant_id) m
+  union all
+  select 'agent_runs', 'steps_count', m.* from app.miscounted_runs(miscounted.tenant_id) m
 $function$;
 -- owner cairn_owner
 

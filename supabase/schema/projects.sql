@@ -161,7 +161,7 @@ begin
     order by r.id limit 5) a;
   if v_active is not null then
     perform app.fail('lock_held', format('Runs go on in %s: %s.', project.slug, v_active), null,
-      'Interrupt them (interrupt_run, cairn runs interrupt ID), or retire an agent whose runner is gone.');
+      'Interrupt them (interrupt_run, `cairn runs interrupt ID`), or retire an agent whose runner is gone.');
   elsif exists (select from public.leases l
       where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
         and l.expires_at > at) then
@@ -569,7 +569,7 @@ begin
       'ready', coalesce(v_counts.ready, 0) + coalesce(v_lapsed, 0),
       'in_progress', coalesce(v_counts.in_progress, 0), 'blocked', coalesce(v_counts.blocked, 0),
       'completed', coalesce(v_counts.completed, 0), 'cancelled', coalesce(v_counts.cancelled, 0),
-      'unproven', nullif(v_counts.unproven, 0))));
+      'unproven', nullif(v_counts.unproven, 0), 'lapsed', nullif(v_lapsed, 0))));
 end
 $function$;
 -- owner cairn_owner

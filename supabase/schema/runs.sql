@@ -29,7 +29,7 @@ begin
       when 'retired' then format('%s is retired', agent.name)
       when 'lost' then format('%s is not heard of since %s', agent.name, to_char(agent.seen_at at time zone 'UTC',
         'HH24:MI "UTC"'))
-      else format('%s is not running; cairn agent run starts it', agent.name) end;
+      else format('%s is not running; `cairn agent run` starts it', agent.name) end;
   end if;
   v_limited := app.limited_until(agent);
   if v_limited > at then
@@ -300,6 +300,7 @@ begin
     'duration_ms', run.duration_ms,
     'ended_by', case when run.metrics ->> 'ended_by' in ('itself', 'interrupt', 'term', 'kill', 'stop')
       then run.metrics ->> 'ended_by' end,
+    'not_recorded', nullif(app.count_in(run.metrics, 'not_recorded'), 0),
     'created_at', run.created_at));
 end
 $function$;

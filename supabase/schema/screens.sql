@@ -122,7 +122,7 @@ begin
   perform app.refuse_limited(v_actor);
   if enabled is not null and not app.is_person(v_actor) then
     perform app.fail('forbidden', 'A person says whether search finds what agents print, not an agent.', null,
-      'Ask the person to run cairn output-search in a terminal of their own.');
+      'Ask the person to run `cairn output-search` in a terminal of their own.');
   end if;
   if enabled is not null then
     update public.tenants t

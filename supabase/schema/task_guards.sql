@@ -532,7 +532,7 @@ AS $function$
         select from jsonb_array_elements(rules -> 'gates') g
         where g ->> 'on' = move and g -> 'require' ? 'approval'
           and app.match_condition(g -> 'when', event.payload, task.priority))
-      then array[format('approval by a person (cairn approve %s)', task.ref)] else '{}' end
+      then array[format('approval by a person (`cairn approve %s`)', task.ref)] else '{}' end
     || case when move = 'complete' and app.awaits_review(task, event)
       then array[format('review by %s', app.quoted_name(task.reviewer))] else '{}' end
 $function$;

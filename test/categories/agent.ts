@@ -20,6 +20,7 @@ export const facts: Facts = {
     call_in: { naming: () => [], reads: [] },
     beat_agent: { naming: ({ agent }) => [{ agent, token: 1 }], reads: [] },
     stop_agents: { naming: () => [], reads: [] },
+    set_agents_max: { naming: () => [], reads: [{}] },
   },
   naming: changed,
   changes: changed,

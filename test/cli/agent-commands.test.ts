@@ -117,6 +117,20 @@ describe('agents', () => {
   });
 });
 
+test('what the server refused of a runner is told with its agent, and with the run once that has ended', async () => {
+  const one = await world.runner('claude-1');
+  await world.run(['send', 'Run the tests.']);
+  const { run, lock_token } = await claimed(one);
+  await one.beat({ health: { not_recorded: 2 } });
+  expect((await world.run(['agents'])).stdout).toMatch(/claude-1 .* 2 reports are not on the record$/m);
+  expect((await world.json('agents')).agents).toMatchObject([{ health: { not_recorded: 2 } }]);
+
+  const data = { status: 'failed', end_reason: 'error', error: 'It broke.', metrics: { not_recorded: 1 } };
+  await one.report(run.id, lock_token, [{ type: 'run.finished', data }]);
+  expect((await world.run(['runs'])).stdout).toContain('It broke.; 1 report is not on the record');
+  expect((await world.json('runs')).runs[0]).toMatchObject({ not_recorded: 1 });
+});
+
 describe('a stop', () => {
   beforeEach(async () => {
     await world.runner('claude-1');
@@ -169,5 +183,26 @@ describe('a stop', () => {
     );
     expect((await world.run(['agents'])).stdout).toContain('all agents are stopped');
     expect((await world.run(['go-on', '--everywhere'])).stdout).toBe('The agents of the installation may go on.\n');
+  });
+});
+
+describe('cairn agents limit', () => {
+  test('sets how many agents of the workspace runners drive at once, and tells how it is', async () => {
+    expect((await world.run(['agents', 'limit'])).stdout).toBe(
+      'Runners drive 0 of at most 50 agents of this workspace.\n',
+    );
+    await world.runner('claude-1');
+    expect(await world.json('agents', 'limit', '1')).toEqual({ agents_max: 1, driven: 1 });
+
+    await expect(world.runner('claude-2')).rejects.toMatchObject({ code: 'rate_limited' });
+    expect(await world.run(['agents', 'limit', 'many'])).toMatchObject({ code: 2, stdout: '' });
+    await world.run(['agents', 'limit', '50']);
+  });
+
+  test('is not for an agent, in its shell either', async () => {
+    expect(await world.run(['agents', 'limit', '99'], { env: { CLAUDECODE: '1' } })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('A person says how many agents a workspace may have'),
+    });
   });
 });

@@ -128,6 +128,19 @@ describe('cairn agent run --at-once', () => {
     expect(ran.code).not.toBe(0);
     expect(ran.stderr).toContain(why);
   });
+
+  test.for([
+    [['--driver', 'claude', '--at-once', '2'], 'With the driver claude an agent has one process'],
+    [['--driver', 'pipe', '--at-once', '9'], 'Say a smaller --at-once'],
+  ] as const)('is refused for a service, and not only when that starts, where it is %j', async ([given, why]) => {
+    const words = ['agent', 'install', '--name', 'teal', '--yes', ...given];
+    const installed = await cairn([...world.flags, ...words, '--', process.execPath], {
+      ...{ cwd: world.home, env: { HOME: world.home, XDG_CONFIG_HOME: '', DATABASE_URL: '', SUPABASE_URL: '' } },
+    });
+
+    expect(installed).toMatchObject({ stdout: '', stderr: expect.stringContaining(why) });
+    expect(installed.code).not.toBe(0);
+  });
 });
 
 describe.skipIf(process.platform === 'win32')('cairn agent install of a service that would not start', () => {

@@ -98,7 +98,7 @@ test('one that there is not, or whose id is cut too short, is not found', async 
   for (const given of ['deadbeef', 'a']) {
     expect(await world.run(['alerts', 'ack', given])).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('cairn alerts list --all shows the ids.'),
+      stderr: expect.stringContaining('`cairn alerts list --all` shows the ids.'),
     });
   }
 });

@@ -87,7 +87,7 @@ describe('what agents ask', () => {
     expect(decided).not.toContain('cairn approvals');
     expect(await world.run(['approvals', 'show', 'deadbeef'])).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('cairn approvals list --all shows the ids.'),
+      stderr: expect.stringContaining('`cairn approvals list --all` shows the ids.'),
     });
   });
 });

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { inCommands } from '../../src/cli/hints.ts';
+import { createProgram } from '../../src/cli/program.ts';
 import { TOOLSETS } from '../../src/tools/catalog.ts';
 
 const ARGUMENTS = ['lock_token', 'idempotency_key', 'expected_version', 'take_over', 'page_size'];
@@ -37,6 +38,28 @@ function sentences(): string[] {
     text.includes(' '),
   );
 }
+
+/** What tells its reader something: every text of SQL, and in TypeScript hints and what a command is for. */
+function told(): string[] {
+  const schema = readdirSync('supabase/code')
+    .map((name) => readFileSync(join('supabase/code', name), 'utf8').replace(/^\s*--.*$/gm, ''))
+    .flatMap((code) => [...code.replace(/'\s*(?:\|\||\n)\s*'/g, '').matchAll(/'((?:[^'\n]|'')*)'/g)]);
+  const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => readFileSync(join('src', name), 'utf8'));
+  const hints = sources.flatMap((source) => [
+    ...source.matchAll(/(?:hint:|description\(|mistyped\([^']*'[^']*',)\s*(['`])((?:\\.|(?!\1).)*)\1/g),
+  ]);
+  return [...schema.map(([, text = '']) => text), ...hints.map(([, , text = '']) => text.replaceAll('\\`', '`'))];
+}
+
+test('a command within a sentence is in backticks; only after a colon it stands to be copied', () => {
+  const names = createProgram().commands.map((command) => command.name());
+  const bare = new RegExp(`(?:^|(?<!: )(?<=\\s|\\())cairn (?:${names.join('|')})\\b.*[.)]`);
+
+  expect(told().length).toBeGreaterThan(500);
+  expect(told().filter((text) => bare.test(text))).toEqual([]);
+});
 
 describe('what an agent is told to do', () => {
   const told = sentences().filter((text) => WORD.test(text) && !NOT_FOR_PEOPLE.some((part) => text.includes(part)));

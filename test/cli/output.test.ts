@@ -185,3 +185,19 @@ describe('the output of a run', () => {
     }
   });
 });
+
+test.for([
+  ['output', 'cairn search timeout --kind output'],
+  ['output-quota', 'cairn output claude-1'],
+  ['output-search', 'cairn search timeout --kind output'],
+  ['output-search', 'cairn output claude-1'],
+  ['search', 'cairn search timeout --kind output'],
+])('the help of cairn %s leads to %s', async ([command = '', other = '']) => {
+  expect((await world.run([command, '--help'])).stdout).toContain(`\n  ${other}\n`);
+});
+
+test('the help lists what is about output beside the search, among what is seen', async () => {
+  const [, seen = ''] = /^See:\n([\s\S]*?)\n\n/m.exec((await world.run(['--help'])).stdout) ?? [];
+  const names = seen.split('\n').flatMap((line) => /^ {2}([a-z-]+)/.exec(line)?.[1] ?? []);
+  expect(names).toEqual(expect.arrayContaining(['search', 'output', 'output-quota', 'output-search']));
+});

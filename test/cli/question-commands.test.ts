@@ -98,6 +98,7 @@ test('the status shows a claim that has lapsed once, as ready', async () => {
 
   const { stdout } = await run(['status']);
 
+  expect(stdout).toMatch(/^Web web {2}2 ready, 1 in progress, 1 completed/);
   const [, inProgress = '', ready = ''] = stdout.split(/^(?:In progress|Ready)$/m);
   expect(inProgress).toMatch(/^web-4 /m);
   expect(inProgress).not.toMatch(/web-3|more/);

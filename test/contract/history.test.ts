@@ -39,6 +39,11 @@ describe('verifying', () => {
       'update public.tasks set open_dependencies = 9 where tenant_id = $1 and number = 2',
       { table: 'tasks', columns: { open_dependencies: { live: 9, log: 0 } } },
     ],
+    [
+      'a count of open parts changed',
+      'update public.tasks set open_parts = 9 where tenant_id = $1 and number = 2',
+      { table: 'tasks', columns: { open_parts: { live: 9, log: 0 } } },
+    ],
     ['an edge gone', 'delete from app.task_dependencies where tenant_id = $1', { table: 'task_dependencies' }],
     ['a label gone', 'delete from app.task_labels where tenant_id = $1', { table: 'task_labels' }],
     [

@@ -9,6 +9,23 @@ import { test } from '../support/world.ts';
 const gate = { gates: [{ on: 'claim', require: { artifacts: ['document'] } }] };
 const why = 'task web-1 needs an artifact of type document (add_artifact)';
 
+test('a run that went back to the queue is not given again to who still has it', async ({ as }) => {
+  const runner = await runnerOf(as('ada'), 'claude-1', { config: { runs_at_once: 2 } });
+  await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'x', priority: 90 });
+  const { run, lock_token } = await claimed(runner);
+  await runner.report(run.id, lock_token, [{ type: 'run.requeued', data: {} }]);
+
+  expect(await runner.beat({ runs: [{ run: run.id, lock_token }] })).toMatchObject({
+    runs: [{ state: 'lost' }],
+    queued: false,
+  });
+  expect(await runner.claim([run.id])).toEqual({ nothing: 'nothing waits for it' });
+  await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'y', priority: 1 });
+  const next = await claimed(runner, [run.id]);
+  expect(next.command.content).toBe('y');
+  expect(await claimed(runner, [next.run.id])).toMatchObject({ run: { id: run.id, attempt: 2 } });
+});
+
 describe('a run that no claim would start', () => {
   test('because of a gate says so, and the next of the queue is taken before it', async ({ as }) => {
     await plan(as('ada'), [{ title: 'A' }], gate);

@@ -38,6 +38,8 @@ describe('a claim that has lapsed', () => {
     await clock.advance({ seconds: 61 });
 
     await expectReady(as('bob'), ['web-1', 'web-2']);
+    const { counts } = await call(as('bob'), 'list_tasks');
+    expect(counts).toMatchObject({ ready: 2, in_progress: 1, lapsed: 1, pending: 1 });
     const { task } = await call(as('bob'), 'claim_task');
     expect(task.ref).toBe('web-1');
     await expectReady(as('bob'), ['web-2']);

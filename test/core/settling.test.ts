@@ -1,8 +1,9 @@
 import { describe, expect } from 'vitest';
 import * as z from 'zod';
 import { sqlFunction } from '../../src/db/sql-function.ts';
+import { setAgentsMax } from '../../src/services/agents.ts';
 import { callerOf } from '../support/callers.ts';
-import { call } from '../support/calls.ts';
+import { call, person } from '../support/calls.ts';
 import { verify } from '../support/commands.ts';
 import { begunRun, claimed, runnerOf } from '../support/runners.ts';
 import { test as base } from '../support/world.ts';
@@ -91,6 +92,7 @@ describe('what a runner left that never came back', () => {
   });
 
   test('has its turn, however many agents merely wait', { timeout: 60_000 }, async ({ as, clock, settle }) => {
+    await setAgentsMax(person(as('ada')), { agents_max: 300 });
     for (const type of ['heron', 'egret']) {
       await Promise.all(Array.from({ length: 100 }, (_, n) => runnerOf(as('ada'), `${type}-${n}`, { type })));
       await call(as('ada'), 'send_command', { to: [`type:${type}`], content: 'x' });

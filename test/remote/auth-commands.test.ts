@@ -165,7 +165,8 @@ describe('cairn auth', () => {
     const all = await auth(['secrets', 'rotate', '--everything', '--yes']);
     expect(all).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('The new secret of ci, shown once: cairn_cs_'),
+      stdout: expect.stringMatching(/^cairn_cs_\S+\n$/),
+      stderr: expect.stringMatching(/^Ended: .*\n.*set-password\nThe new secret of ci, shown once:\n$/),
     });
     expect([await statusOf(token), await statusOf(pat.token), await prove(rotated.client_secret)]).toEqual([
       401, 401, 401,
@@ -177,6 +178,12 @@ describe('cairn auth', () => {
       personal_token: 0,
       invitation: 0,
       session: 0,
+    });
+
+    await answered('clients', 'add', 'deploy', '--redirect', 'https://deploy.example/cb', '--secret');
+    expect(await auth(['secrets', 'rotate', '--everything', '--yes'])).toMatchObject({
+      stdout: expect.stringMatching(/^(cairn_cs_\S+\n){2}$/),
+      stderr: expect.stringMatching(/The new secrets, shown once, in this order: ci, deploy\n$/),
     });
   });
 

@@ -3,6 +3,7 @@ import { turnOf } from '../../src/cli/hook/calling.ts';
 import { DomainError } from '../../src/errors.ts';
 import type { Driver, Ended, Limited } from '../../src/runner/driver.ts';
 import type { RunnerPort } from '../../src/runner/port.ts';
+import { listAgents } from '../../src/services/agents.ts';
 import { ended, send } from './drive.ts';
 import { claude, test } from './ways.ts';
 
@@ -36,7 +37,7 @@ test('the end of a run is told without its words where they are refused', async 
   const refusing = (port: RunnerPort): RunnerPort => ({
     ...port,
     report: (held, events) =>
-      events.some(({ data = {} }) => 'metrics' in data)
+      events.some(({ data = {} }) => 'result' in data)
         ? Promise.reject(new DomainError('invalid_input', 'No.'))
         : port.report(held, events),
   });
@@ -44,7 +45,7 @@ test('the end of a run is told without its words where they are refused', async 
 
   const { runs } = await ended(as('ada'), await send(as('ada'), 'x'));
 
-  expect(runs).toMatchObject([{ status: 'completed', end_reason: 'completed' }]);
+  expect(runs).toMatchObject([{ status: 'completed', end_reason: 'completed', not_recorded: 1 }]);
   expect(runs[0]).not.toHaveProperty('result');
 });
 
@@ -63,7 +64,9 @@ test('what an agent prints and the server refuses is told once, and its run goes
 
   const command = await ended(as('ada'), await send(as('ada'), 'x'));
 
-  expect(command).toMatchObject({ status: 'completed' });
+  expect(command).toMatchObject({ status: 'completed', runs: [{ not_recorded: 1 }] });
+  const health = async () => (await listAgents(as('ada'), { page_size: 1 })).agents[0]?.health;
+  await expect.poll(health).toMatchObject({ not_recorded: 1 });
   const told = notices.filter(({ what }) => what === 'unrecorded');
   expect(told).toEqual([expect.objectContaining({ of: 'output', why: 'No.' })]);
 });

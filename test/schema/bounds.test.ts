@@ -33,6 +33,7 @@ const ARGUMENTS: Partial<Record<FunctionName, object>> = {
   register_agent: { agent: { name: 'a', type: 'claude', driver: 'pipe' } },
   list_output: { run: newId() },
   report_run: { run: newId(), lock_token: 1, events: [] },
+  set_agents_max: { agents_max: 50 },
   set_output_quota: { megabytes: 1 },
   set_output_search: { enabled: true },
   stop_agents: { reach: 'workspace', stopped: false },

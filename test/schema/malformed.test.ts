@@ -103,6 +103,7 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
     ],
     register_agent: [{ agent: { name: 'egret', type: 'claude', driver: 'pipe', host_machine: 'x', config: { a: 1 } } }],
     report_run: [{ ...held, events: [{ type: 'run.delivered', data: { path: 'x' } }] }],
+    set_agents_max: [{ agents_max: 50 }],
     set_output_quota: [{ megabytes: 1 }],
     set_output_search: [{ enabled: true }],
     stop_agents: [{ reach: 'workspace', stopped: false, reason: 'x' }],

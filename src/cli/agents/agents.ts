@@ -9,7 +9,7 @@ import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 import { hooksNeverSeen, hooksThatGaveUp } from './hooks-seen.ts';
 import { askedOf, besideName, type Contents, findAgent, inAgentContext, readAgents, readContents } from './reading.ts';
-import { runTable, subagentsOf } from './runs.ts';
+import { notRecorded, runTable, subagentsOf } from './runs.ts';
 
 const NONE = 'No agents. `cairn agent run -- claude` starts one.';
 
@@ -75,7 +75,7 @@ export function agentTable(agents: readonly Agent[], contents: Contents): string
       style: (text) => styled('dim', text),
       spare: 3,
     },
-    { heading: 'WHY', text: whyStill, style: (text) => styled('yellow', text), flexible: true, spare: 5 },
+    { heading: 'WHY', text: whyOf, style: (text) => styled('yellow', text), flexible: true, spare: 5 },
   ]);
 }
 
@@ -91,7 +91,11 @@ function stateStyle(agent: Agent): 'green' | 'yellow' | 'red' | 'dim' {
   return state === 'lost' || state === 'error' ? 'red' : 'dim';
 }
 
-/** Says why an agent does nothing, where its state alone does not. */
+/** Says why an agent does nothing, where its state alone does not, and what its runner could not get recorded. */
+function whyOf(agent: Agent): string {
+  return [whyStill(agent), notRecorded(agent.health?.['not_recorded'])].filter(Boolean).join('; ');
+}
+
 function whyStill({ name, state, stopped, reach }: Agent): string {
   if (stopped !== undefined) return besideName(stopped, name);
   if (reach !== undefined) return state === 'online' ? reach : '';
@@ -150,7 +154,7 @@ function agentLines(agent: Agent, contents: Contents): string[] {
     running,
   } = agent;
   const facts = [
-    ['why', whyStill(agent)],
+    ['why', whyOf(agent)],
     ['host', host],
     ['driver', driver],
     ['project', project ?? 'any'],

@@ -29,13 +29,24 @@ export function addAgentsCommands(program: Command): void {
         (await loadAgents()).runShowAgent(config, name, options),
       ),
     );
+  agents
+    .command('limit')
+    .argument('[number]', 'how many at most; without it, how it is')
+    .description('set how many agents of the workspace runners drive at once, at most; for owners and admins')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn agents limit', 'cairn agents limit 100'))
+    .action(
+      command(async (config, number: string | undefined, options: JsonOption) =>
+        (await import('./limit.ts')).runAgentsLimit(config, number, options),
+      ),
+    );
   addChangeAgent(agents);
 }
 
 function addChangeAgent(agents: Command): void {
   agents
     .command('stop <name>')
-    .description('stop an agent: what it runs is interrupted, its queue waits; as cairn stop NAME')
+    .description('stop an agent: what it runs is interrupted, its queue waits; as `cairn stop NAME`')
     .option(...WHY_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn agents stop claude-1 -m "It goes in circles."'))
@@ -46,7 +57,7 @@ function addChangeAgent(agents: Command): void {
     );
   agents
     .command('go-on <name>')
-    .description('let a stopped agent go on; as cairn go-on NAME')
+    .description('let a stopped agent go on; as `cairn go-on NAME`')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn agents go-on claude-1'))
     .action(

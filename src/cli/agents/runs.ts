@@ -124,12 +124,21 @@ export function noteOfRun({
   result = '',
   ...run
 }: RunBrief): string {
-  if (run.ended_at !== undefined) return error ?? interrupt_reason ?? firstLine(result);
+  if (run.ended_at !== undefined) {
+    const cameOfIt = error ?? interrupt_reason ?? firstLine(result);
+    return [cameOfIt, notRecorded(run.not_recorded)].filter(Boolean).join('; ');
+  }
   if (interrupt_requested) return `will be interrupted${interrupt_reason === undefined ? '' : `: ${interrupt_reason}`}`;
   const goesOn = run.paused_until === undefined ? undefined : `goes on ${fromNow(run.paused_until)}`;
   return [why && besideName(why, run.agent), goesOn, subagentsOf(run), run.status === 'queued' ? error : undefined]
     .filter(Boolean)
     .join('; ');
+}
+
+/** Says that what the server refused is known to the runner's own screen alone. */
+export function notRecorded(reports: unknown): string {
+  if (typeof reports !== 'number' || reports < 1) return '';
+  return reports === 1 ? '1 report is not on the record' : `${reports} reports are not on the record`;
 }
 
 /** Names what works beside the agent itself. */

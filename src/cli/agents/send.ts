@@ -48,7 +48,7 @@ export async function runSend(config: Config, words: string[], options: SendOpti
     const { command, left } = await waitForRuns(ctx, sent, options);
     if (left) {
       process.stderr.write(
-        `cairn: The command goes on. cairn commands show ${shortId(sent.id)} tells what becomes of it.\n`,
+        `cairn: The command goes on. \`cairn commands show ${shortId(sent.id)}\` tells what becomes of it.\n`,
       );
       process.exitCode = 130;
       return;

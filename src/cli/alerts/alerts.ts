@@ -62,7 +62,7 @@ function alertId(ctx: Context, given: string): Promise<string> {
     each: [false, true].map((all) => () => readAlerts(ctx, { all, limit: KNOWN_MAX })),
     notFound: () =>
       new DomainError('not_found', `There is no alert ${given.slice(0, 40)}.`, {
-        hint: 'cairn alerts list --all shows the ids.',
+        hint: '`cairn alerts list --all` shows the ids.',
       }),
   });
 }

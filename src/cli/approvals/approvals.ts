@@ -87,7 +87,7 @@ function approvalId(ctx: Context, given: string): Promise<string> {
     each: [false, true].map((all) => () => readApprovals(ctx, { all, limit: KNOWN_MAX })),
     notFound: () =>
       new DomainError('not_found', `There is no question ${given.slice(0, 40)}.`, {
-        hint: 'cairn approvals list --all shows the ids.',
+        hint: '`cairn approvals list --all` shows the ids.',
       }),
   });
 }

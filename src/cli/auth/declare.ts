@@ -127,7 +127,7 @@ function addPatCommands(auth: Command): void {
       '--scope <scopes>',
       'its scopes, comma separated; by default projects and tasks, with --agent only what its runner needs',
     )
-    .option('--agent <name>', 'the agent that it drives, for cairn agent run --url on another machine')
+    .option('--agent <name>', 'the agent that it drives, for `cairn agent run --url` on another machine')
     .option('--expires <days>', 'days until it expires, at most 366', '90')
     .option('--project <slug>', 'the only project it gives access to; by default all of the workspace')
     .option(...ADDRESS_OPTION)

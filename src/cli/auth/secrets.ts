@@ -5,12 +5,12 @@ import type { KeptSecrets } from '../../services/access.ts';
 import { admin } from '../../tools/admin.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
-import { type JsonOption, printResult, printValue, styled } from '../terminal/output.ts';
+import { type JsonOption, printResult, printValues, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 
 const REPLACED_BY: Readonly<Record<KeptSecrets['kind'], string>> = Object.freeze({
-  access_token: 'itself, each hour; cairn auth revoke ends it',
-  refresh_token: 'itself, at each use; cairn auth revoke ends it',
+  access_token: 'itself, each hour; `cairn auth revoke` ends it',
+  refresh_token: 'itself, at each use; `cairn auth revoke` ends it',
   personal_token: 'cairn auth pat revoke, then create',
   client_secret: 'cairn auth secrets rotate CLIENT',
   invitation: 'cairn auth secrets rotate --everything, or at /admin',
@@ -54,18 +54,21 @@ export async function runRotate(config: Config, { client, everything, yes, ...op
     const clients = client === undefined ? (await perform(ctx, admin.commands.list_secrets, {})).clients : [client];
     return rotateSecrets(ctx.db, ctx.actor, { clients, everything: everything === true });
   });
-  const [only] = client === undefined ? [] : rotated.clients;
-  if (only !== undefined) {
-    const about = `The new secret of ${only.client_id}, shown once:`;
-    return printValue(rotated, options, { value: only.client_secret, about });
-  }
-  printResult(rotated, options, ({ clients, revoked, invitations, sessions }) => [
-    ...clients.map(({ client_id, client_secret }) => `The new secret of ${client_id}, shown once: ${client_secret}`),
+  const { clients: renewed, revoked, invitations, sessions } = rotated;
+  const about = [
     ...(revoked === undefined
       ? []
       : [
           `Ended: ${revoked.grants} grants with ${revoked.tokens} tokens, ${revoked.pats} personal tokens, ${invitations} invitations, ${sessions} sessions.`,
           "If the owner's password may have leaked too: cairn auth owner set-password",
         ]),
-  ]);
+    ...(renewed.length === 0 ? [] : [aboutSecrets(renewed.map(({ client_id }) => client_id))]),
+  ];
+  printValues(rotated, options, { values: renewed.map(({ client_secret }) => client_secret), about: about.join('\n') });
+}
+
+function aboutSecrets(clients: readonly string[]): string {
+  return clients.length === 1
+    ? `The new secret of ${clients[0]}, shown once:`
+    : `The new secrets, shown once, in this order: ${clients.join(', ')}`;
 }

@@ -15,7 +15,12 @@ export function addOutputCommand(program: Command): void {
     .option(JSON_OPTION[0], 'print each piece as a line of JSON, as it was stored')
     .addHelpText(
       'after',
-      examples('cairn output claude-1', 'cairn output 3f2a91c0 --follow', 'cairn output claude-1 --json'),
+      examples(
+        'cairn output claude-1',
+        'cairn output 3f2a91c0 --follow',
+        'cairn output claude-1 --json',
+        'cairn search timeout --kind output',
+      ),
     )
     .action(
       command(async (config, run: string, options: OutputOptions) =>
@@ -26,7 +31,7 @@ export function addOutputCommand(program: Command): void {
     .command('output-quota <megabytes>')
     .description('set how much output a workspace keeps of a day; only where the server runs')
     .option(...JSON_OPTION)
-    .addHelpText('after', examples('cairn output-quota 5000'))
+    .addHelpText('after', examples('cairn output-quota 5000', 'cairn output claude-1'))
     .action(
       command(async (config, megabytes: string, options: JsonOption) =>
         (await import('./quota.ts')).runOutputQuota(config, megabytes, options),
@@ -37,7 +42,10 @@ export function addOutputCommand(program: Command): void {
     .argument('[wanted]', 'on or off; without it, how it is')
     .description('let the search of the workspace find the last that runs printed; off by default')
     .option(...JSON_OPTION)
-    .addHelpText('after', examples('cairn output-search on', 'cairn search "connection refused" --kind output'))
+    .addHelpText(
+      'after',
+      examples('cairn output-search on', 'cairn search timeout --kind output', 'cairn output claude-1'),
+    )
     .action(
       command(async (config, wanted: string | undefined, options: JsonOption) =>
         (await import('./searched.ts')).runOutputSearch(config, wanted, options),

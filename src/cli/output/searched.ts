@@ -13,7 +13,7 @@ const WANTED = new Map([
 export async function runOutputSearch(config: Config, given: string | undefined, options: JsonOption): Promise<void> {
   const wanted = given === undefined ? undefined : WANTED.get(given);
   if (given !== undefined && wanted === undefined)
-    throw mistyped(`${given.slice(0, 40)} is neither on nor off.`, 'Like cairn output-search on.');
+    throw mistyped(`${given.slice(0, 40)} is neither on nor off.`, 'Like `cairn output-search on`.');
   await inLocalContext(config, async (ctx) => {
     const done = await perform(ctx, person.set_output_search, { enabled: wanted });
     printResult(done, options, ({ enabled }) => [

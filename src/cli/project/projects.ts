@@ -99,7 +99,7 @@ export async function runArchiveProject(
   const input = parseGiven(ArchiveProject, { project: slug, reason: options.reason });
   const project = await inLocalContext(config, (ctx) => perform(ctx, projectTools.commands.archive_project, input));
   printResult(project, options, () => [
-    `Archived the project ${styled('bold', slug)}; cairn project unarchive ${slug} takes it back.`,
+    `Archived the project ${styled('bold', slug)}; \`cairn project unarchive ${slug}\` takes it back.`,
   ]);
 }
 

@@ -59,14 +59,14 @@ function addDriving(driving: Command): Command {
         .argParser(atOnce)
         .default(1),
     )
-    .option('--url <url>', 'a cairn serve that it reports to; by default the database of this machine')
+    .option('--url <url>', 'a `cairn serve` that it reports to; by default the database of this machine')
     .option('--token-file <file>', 'a file with the token for that server; by default CAIRN_TOKEN')
     .option('--workspace <where>', 'where it works: here, a worktree of its own for each run, or a folder', 'here');
 }
 
 function addInstall(agent: Command): void {
   addDriving(agent.command('install'))
-    .description('let the system start cairn agent run at login: a systemd user unit, or a launchd agent')
+    .description('let the system start `cairn agent run` at login: a systemd user unit, or a launchd agent')
     .option('--yes', 'write it without asking')
     .option(...JSON_OPTION)
     .addHelpText(

@@ -12,6 +12,7 @@ import { askConfirmation } from '../setup/init-questions.ts';
 import { canAsk } from '../terminal/ask.ts';
 import { type JsonOption, printLine, printResult } from '../terminal/output.ts';
 import { agentProgram } from './agent-program.ts';
+import { askedDriver, refuseTooMany } from './asked-driver.ts';
 import type { AgentRunOptions } from './run-agent.ts';
 import { serviceFile } from './service-file.ts';
 import type { Service } from './service-text.ts';
@@ -34,9 +35,11 @@ const OF_INSTALL = ['--yes', '--json'];
 const DATABASES = ['DATABASE_URL', 'SUPABASE_URL'];
 
 /** `cairn agent install -- COMMAND`: shows what would start the agent at login, and writes it. */
-export async function installAgent(_: Config, words: string[], options: AgentInstallOptions): Promise<void> {
+export async function installAgent(config: Config, words: string[], options: AgentInstallOptions): Promise<void> {
   const { name } = options;
   if (name === undefined) throw mistyped('A service needs a name.', 'Say it: --name claude-1.');
+  askedDriver(words, options);
+  refuseTooMany(0, options, config);
   const file = serviceFile(name);
   const { env } = thisHost();
   refuseWhatIsNotFound(options, env);
@@ -111,7 +114,7 @@ function refuseWhatIsNotFound({ url, tokenFile }: AgentInstallOptions, env: Node
   const database = DATABASES.find((variable) => env[variable]);
   if (database === undefined) return;
   throw new DomainError('invalid_input', `A service does not see ${database}, and would use another database.`, {
-    hint: 'Let it report to a cairn serve of that database: --url and --token-file.',
+    hint: 'Let it report to a `cairn serve` of that database: --url and --token-file.',
   });
 }
 

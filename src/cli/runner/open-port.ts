@@ -42,7 +42,7 @@ async function overDatabase(config: Config, log: Log, { tokenFile }: PortOptions
 async function overHttp(given: string, config: Config, options: PortOptions): Promise<OpenedPort> {
   const url = URL.parse(given);
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw mistyped('--url is the address of a cairn serve.', 'Like --url https://cairn.example.com.');
+    throw mistyped('--url is the address of a `cairn serve`.', 'Like --url https://cairn.example.com.');
   }
   if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
     throw mistyped(

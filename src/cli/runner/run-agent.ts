@@ -1,37 +1,29 @@
-import { basename } from 'node:path';
 import { type Config, thisHost } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
 import { hostName } from '../../host-name.ts';
 import { createLog, type Log } from '../../log.ts';
 import type { DriverName } from '../../runner/driver-names.ts';
-import { driverOf } from '../../runner/drivers/catalog.ts';
 import type { HolderLink } from '../../runner/holder/link.ts';
 import { startHolder } from '../../runner/holder/start-holder.ts';
 import { endLeftovers, takeOver } from '../../runner/leftovers.ts';
-import type { Notice } from '../../runner/notice.ts';
 import { GRACE_MS, Runner } from '../../runner/runner.ts';
 import { countDriven, runnersFolder, StateFile } from '../../runner/state-file.ts';
 import { heedNoStopSignal, onStopSignal } from '../../stop-signals.ts';
-import { clean, cleanLine, firstOf } from '../../text.ts';
-import { mistyped } from '../mistyped.ts';
 import { type JsonOption, printLine } from '../terminal/output.ts';
 import { agentProgram } from './agent-program.ts';
-import { noticeLine } from './notice-line.ts';
+import { type Asked, askedDriver, refuseTooMany, typeOf } from './asked-driver.ts';
 import { agentEnvironment, type OpenedPort, openPort, type PortOptions } from './open-port.ts';
+import { RunnerScreen } from './runner-screen.ts';
 import { openDriver } from './work-folder.ts';
 
 export type AgentRunOptions = JsonOption &
-  PortOptions & {
+  PortOptions &
+  Asked & {
     name?: string;
-    driver: 'auto' | DriverName;
     quiet: number;
     accept: 'owner' | 'workspace';
-    type?: string;
     account?: string;
     answerWithin: number;
-    atOnce: number;
-    /** `here`, `worktree` or a folder. */
-    workspace: string;
   };
 
 const NUMBERS_MAX = 20;
@@ -41,7 +33,7 @@ const WAIT_MS = 25_000;
 /** `cairn agent run -- COMMAND`: drives an agent until the process is told to end. */
 export async function runAgent(config: Config, words: string[], options: AgentRunOptions): Promise<void> {
   const command = agentProgram(words[0] ?? '', thisHost().env);
-  await refuseTooMany(config, options);
+  refuseTooMany(await countDriven(config.dataDir), options, config);
   const type = typeOf(words, options);
   const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
   const opened = await openPort(config, log, options);
@@ -52,7 +44,7 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
       let held: Held | undefined;
       let runner: Runner;
       try {
-        held = await hold(state, { config, command, words, options, name, type });
+        held = await hold(state, { config, command, words, options, name });
         runner = await runnerOf({ ...{ config, words, options, opened, log, name, type, state }, ...held });
         await runner.start();
       } catch (error) {
@@ -74,15 +66,6 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
   } finally {
     await opened.close();
   }
-}
-
-/** Each run that an agent does beside another has a process of its own, as an agent has. */
-async function refuseTooMany({ dataDir, maxAgents }: Config, { atOnce }: AgentRunOptions): Promise<void> {
-  const count = await countDriven(dataDir);
-  if (count + atOnce <= maxAgents) return;
-  throw new DomainError('rate_limited', `This machine drives ${count} of at most ${maxAgents} agents.`, {
-    hint: `${atOnce > 1 ? 'Say a smaller --at-once' : 'End a runner'}, or set CAIRN_MAX_AGENTS to more.`,
-  });
 }
 
 type Parts = {
@@ -111,19 +94,11 @@ async function hold(
     words,
     options,
     name,
-    type,
-  }: Pick<Parts, 'config' | 'words' | 'options' | 'name' | 'type'> & { command: string },
+  }: Pick<Parts, 'config' | 'words' | 'options' | 'name'> & { command: string },
 ): Promise<Held> {
-  const [program = '', ...given] = words;
-  const { driver, args } = options.driver === 'auto' ? driverOf(type, given) : { driver: options.driver, args: given };
-  if (options.atOnce > 1 && driver !== 'pipe' && options.workspace !== 'worktree') {
-    throw mistyped(
-      `With the driver ${driver} an agent has one process, for one run at a time.`,
-      'Leave --at-once out, or give each run a worktree of its own: --workspace worktree.',
-    );
-  }
+  const { driver, args } = askedDriver(words, options);
   const env = agentEnvironment(name, options);
-  const drives = JSON.stringify([driver, program, args, options.workspace, process.cwd()]);
+  const drives = JSON.stringify([driver, words[0] ?? '', args, options.workspace, process.cwd()]);
   const left = await state.read();
   const found = await takeOver(left, { name, drives, graceMs: GRACE_MS });
   const token = found === undefined ? await endLeftovers(left, { name, graceMs: GRACE_MS }) : left?.token;
@@ -152,6 +127,7 @@ async function hold(
 
 async function runnerOf(parts: Parts): Promise<Runner> {
   const { config, options, opened, log, name, type, state, driver, env, link, token } = parts;
+  const screen = new RunnerScreen({ name, what: opened.what });
   const work = await openDriver({
     ...{ workspace: options.workspace, agent: name, dataDir: config.dataDir, env },
     open: (cwd) => link.open(cwd),
@@ -171,11 +147,12 @@ async function runnerOf(parts: Parts): Promise<Runner> {
     askSeconds: options.answerWithin,
     tell(notice) {
       note();
-      tell(notice, options, { name, what: opened.what });
+      if (options.json) printLine(JSON.stringify(notice));
+      else screen.tell(notice);
     },
     printed(run, stream, text) {
       if (options.json) printLine(JSON.stringify({ what: 'printed', run, stream, text }));
-      else process[stream].write(clean(text));
+      else screen.printed(run, stream, text);
     },
   });
   const note = () => void state.write(runner.token || token, runner.pids());
@@ -189,18 +166,6 @@ function configOf({ accept, account, atOnce }: AgentRunOptions): Record<string, 
     ...(account !== undefined && { account }),
     ...(atOnce > 1 && { runs_at_once: atOnce }),
   };
-}
-
-function tell(notice: Notice, { json }: JsonOption, about: Parameters<typeof noticeLine>[1]): void {
-  const line = json ? JSON.stringify(notice) : noticeLine(notice, about);
-  if (line !== undefined) printLine(line);
-}
-
-/** What kind of agent it is; by default the name of its program. */
-function typeOf([program = '']: string[], options: AgentRunOptions): string {
-  const kind = basename(program).replace(/\.(exe|cmd|sh|js|mjs|py)$/i, '') || 'agent';
-  const type = cleanLine(options.type ?? kind).toLowerCase();
-  return firstOf(type, 40) || 'agent';
 }
 
 async function untilEnd(runner: Runner, link: HolderLink): Promise<void> {

@@ -38,7 +38,7 @@ export function addServeCommand(program: Command): void {
       '--trusted-proxies <count>',
       'number of proxies in front whose X-Forwarded-For is trusted (CAIRN_TRUSTED_PROXIES)',
     )
-    .option('--no-worker', 'run no jobs: another process does (cairn worker)')
+    .option('--no-worker', 'run no jobs: another process does (`cairn worker`)')
     .option('--json', 'print the address it listens on as a line of JSON')
     .addHelpText(
       'after',

@@ -61,7 +61,10 @@ function addReadingCommands(program: Command): void {
     .addOption(new Option('--kind <kind...>', 'only these kinds').choices(KINDS))
     .option('--limit <count>', 'how many at most, up to 50', limit, 10)
     .option(...JSON_OPTION)
-    .addHelpText('after', examples('cairn search login', 'cairn search "rate limit" --kind decision'))
+    .addHelpText(
+      'after',
+      examples('cairn search login', 'cairn search "rate limit" --kind decision', 'cairn search timeout --kind output'),
+    )
     .action(
       command(async (config, words: string[], options: SearchOptions) =>
         (await import('./search.ts')).runSearch(config, words, options),

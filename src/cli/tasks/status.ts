@@ -68,7 +68,11 @@ export function projectTable({ projects }: Pick<z.infer<typeof ProjectPage>, 'pr
     { heading: 'NAME', text: ({ name }) => name, flexible: true },
     { heading: 'BLOCKED', text: ({ tasks }) => count(tasks.blocked), style: (text) => styled('red', text) },
     { heading: 'READY', text: ({ tasks }) => count(tasks.ready), style: (text) => styled('green', text) },
-    { heading: 'IN PROGRESS', text: ({ tasks }) => count(tasks.in_progress), style: (text) => styled('cyan', text) },
+    {
+      heading: 'IN PROGRESS',
+      text: ({ tasks }) => count(tasks.in_progress - (tasks.lapsed ?? 0)),
+      style: (text) => styled('cyan', text),
+    },
     { heading: 'DONE', text: ({ tasks }) => count(tasks.completed), style: (text) => styled('dim', text), spare: 2 },
     {
       heading: 'CHANGED',
@@ -94,7 +98,7 @@ function nameOf({ name, slug }: Resumption['project']): string {
 
 function statusLines({ project, checkpoint, ...found }: Resumption, needs: string[]): string[] {
   // A claim that has lapsed is ready, and shown there.
-  const lapsed = found.in_progress?.filter(({ ready }) => ready) ?? [];
+  const { in_progress, lapsed = 0 } = project.tasks;
   return [
     `${nameOf(project)}  ${countsLine(project.tasks)}`,
     ...(checkpoint === undefined
@@ -104,7 +108,7 @@ function statusLines({ project, checkpoint, ...found }: Resumption, needs: strin
         ]),
     ...under(needs),
     ...tasksUnder('In progress', heldByOthers({ in_progress: found.in_progress }), {
-      count: project.tasks.in_progress - lapsed.length,
+      count: in_progress - lapsed,
       command: 'cairn tasks --status in_progress',
     }),
     ...tasksUnder('Ready', found.ready, { count: project.tasks.ready, command: 'cairn tasks --ready' }),

@@ -90,12 +90,14 @@ export async function runShow(config: Config, task: string, options: JsonOption)
 }
 
 export function countsLine(counts: Readonly<Record<string, number | undefined>>): string {
-  const { ready = 0, in_progress = 0, blocked = 0, pending = 0, completed = 0, cancelled = 0, unproven = 0 } = counts;
+  const { ready = 0, in_progress = 0, blocked = 0, pending = 0, completed = 0, cancelled = 0 } = counts;
+  // A claim that has lapsed is in progress and ready; it is told as ready alone.
+  const { unproven = 0, lapsed = 0 } = counts;
   const parts: [count: number, word: string, style: Parameters<typeof styled>[0]][] = [
     [ready, 'ready', 'green'],
-    [in_progress, 'in progress', 'cyan'],
+    [in_progress - lapsed, 'in progress', 'cyan'],
     [blocked, 'blocked', 'red'],
-    [pending - ready, 'waiting', 'dim'],
+    [pending - (ready - lapsed), 'waiting', 'dim'],
     [completed, 'completed', 'dim'],
     [cancelled, 'cancelled', 'dim'],
     [unproven, 'unproven', 'yellow'],

@@ -29,8 +29,18 @@ export function printValue(
   options: JsonOption,
   { value, about }: { value: string; about: string },
 ): void {
+  printValues(answer, options, { values: [value], about });
+}
+
+/** The same of several, a line each, or of none. */
+export function printValues(
+  answer: object,
+  options: JsonOption,
+  { values, about }: { values: readonly string[]; about: string },
+): void {
   if (!options.json) process.stderr.write(`${about}\n`);
-  printResult(answer, options, () => [styled('bold', value)]);
+  if (options.json || values.length > 0)
+    printResult(answer, options, () => values.map((value) => styled('bold', value)));
 }
 
 /** Reports a written file. The text avoids standard output, which may be that file. */

@@ -60,7 +60,7 @@ export async function checkVersion({ versionFile, cluster }: Layout, binaries: B
     'unavailable',
     `The data in ${cluster} belongs to PostgreSQL ${version}; this cairn brings PostgreSQL ${binaries.major}.`,
     {
-      hint: `Export it with the cairn that made it (cairn events export) and import it into a new --data-dir, or set DATABASE_URL.`,
+      hint: `Export it with the cairn that made it (\`cairn events export\`) and import it into a new --data-dir, or set DATABASE_URL.`,
       retryable: false,
     },
   );

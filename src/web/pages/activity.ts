@@ -8,6 +8,8 @@ const somebody = ({ user }: AuthEvent) => (user === undefined ? html`Somebody` :
 const theToken = ({ client: called }: AuthEvent) => (called === undefined ? '' : html` ${name(called, 80)}`);
 
 const WORDS: Readonly<Record<string, Words>> = Object.freeze({
+  'agents.limited': (event) =>
+    html`${somebody(event)} let runners drive ${String(event.data?.['agents_max'])} agents at once`,
   'agents.resumed': (event) => html`${somebody(event)} let all agents go on`,
   'agents.stopped': (event) => html`${somebody(event)} stopped all agents`,
   'authorization.refused': (event) => html`${client(event)} asked for access in a way that is not allowed`,

@@ -103,6 +103,7 @@ const FOR_ADMINS: FunctionName[] = [
   'import_records',
   'redact_event',
   'replay_events',
+  'set_agents_max',
   'set_output_quota',
   'set_output_search',
 ];
@@ -128,6 +129,7 @@ function minimalArgs(fn: FunctionName): Record<string, unknown> {
     read_records: { table_name: 'herons', starts_at: '2026-01-01T00:00:00Z' },
     redact_event: { event: '1', reason: 'x' },
     search: { query: 'pelican' },
+    set_agents_max: { agents_max: 50 },
     set_output_quota: { megabytes: 1 },
     set_output_search: { enabled: true },
     suggest_refs: { kind: 'task' },

@@ -3164,7 +3164,7 @@ begin
     order by r.id limit 5) a;
   if v_active is not null then
     perform app.fail('lock_held', format('Runs go on in %s: %s.', project.slug, v_active), null,
-      'Interrupt them (interrupt_run, cairn runs interrupt ID), or retire an agent whose runner is gone.');
+      'Interrupt them (interrupt_run, `cairn runs interrupt ID`), or retire an agent whose runner is gone.');
   elsif exists (select from public.leases l
       where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
         and l.expires_at > at) then
@@ -3281,7 +3281,7 @@ begin
       'ready', coalesce(v_counts.ready, 0) + coalesce(v_lapsed, 0),
       'in_progress', coalesce(v_counts.in_progress, 0), 'blocked', coalesce(v_counts.blocked, 0),
       'completed', coalesce(v_counts.completed, 0), 'cancelled', coalesce(v_counts.cancelled, 0),
-      'unproven', nullif(v_counts.unproven, 0))));
+      'unproven', nullif(v_counts.unproven, 0), 'lapsed', nullif(v_lapsed, 0))));
 end
 $$;
 
@@ -3811,7 +3811,7 @@ as $$
         select from jsonb_array_elements(rules -> 'gates') g
         where g ->> 'on' = move and g -> 'require' ? 'approval'
           and app.match_condition(g -> 'when', event.payload, task.priority))
-      then array[format('approval by a person (cairn approve %s)', task.ref)] else '{}' end
+      then array[format('approval by a person (`cairn approve %s`)', task.ref)] else '{}' end
     || case when move = 'complete' and app.awaits_review(task, event)
       then array[format('review by %s', app.quoted_name(task.reviewer))] else '{}' end
 $$;
@@ -8081,7 +8081,7 @@ begin
     order by a.id = app.as_uuid(ref) desc nulls last, a.created_at limit 1;
   if not found then
     perform app.fail('not_found', format('There is no agent %s in this workspace.', left(ref, 80)), null,
-      'list_agents shows those there are; cairn agent run starts one.');
+      'list_agents shows those there are; `cairn agent run` starts one.');
   end if;
   return v_agent;
 end
@@ -8112,7 +8112,7 @@ as $$
 begin
   if not app.is_person(actor) then
     perform app.fail('forbidden', 'A person lets agents go on, not an agent.', null,
-      'Ask the person to run cairn go-on in a terminal of their own.');
+      'Ask the person to run `cairn go-on` in a terminal of their own.');
   end if;
 end
 $$;
@@ -9099,7 +9099,7 @@ begin
       when 'retired' then format('%s is retired', agent.name)
       when 'lost' then format('%s is not heard of since %s', agent.name, to_char(agent.seen_at at time zone 'UTC',
         'HH24:MI "UTC"'))
-      else format('%s is not running; cairn agent run starts it', agent.name) end;
+      else format('%s is not running; `cairn agent run` starts it', agent.name) end;
   end if;
   v_limited := app.limited_until(agent);
   if v_limited > at then
@@ -9274,6 +9274,7 @@ begin
     'duration_ms', run.duration_ms,
     'ended_by', case when run.metrics ->> 'ended_by' in ('itself', 'interrupt', 'term', 'kill', 'stop')
       then run.metrics ->> 'ended_by' end,
+    'not_recorded', nullif(app.count_in(run.metrics, 'not_recorded'), 0),
     'created_at', run.created_at));
 end
 $$;
@@ -9390,6 +9391,110 @@ $$;
 select app.define_category('run', 'agent_runs', searched => false, triggering => false,
   kept => '{steps_count,tokens_in,tokens_out,cost_credits,subagents}');
 
+-- Driven agents: how many a workspace lets runners drive at once.
+
+-- Lists the agents of a workspace that a runner drives now. Those whose hooks or tools call in are started by people.
+create or replace function app.driven_agents(tenant_id uuid, at timestamptz)
+  returns setof public.agents
+  language sql
+  stable
+as $$
+  select a.*
+  from public.leases l
+  join public.agents a on a.tenant_id = l.tenant_id and a.id = l.id
+  where l.tenant_id = driven_agents.tenant_id and l.kind = 'agent' and l.expires_at > at
+    and a.retired_at is null and app.has_no_runner(a) is not true
+$$;
+
+-- Counts them, all but one: each run that an agent may do beside another counts as an agent. Those that a token cannot
+-- see, because it is limited to a project, count too.
+create or replace function app.count_driven(tenant_id uuid, at timestamptz, but uuid default null)
+  returns bigint
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set app.project_id = ''
+as $$
+  select coalesce(sum(app.runs_at_once(a)), 0)
+  from app.driven_agents(count_driven.tenant_id, at) a where a.id is distinct from but
+$$;
+
+create or replace function app.get_agents_max(tenant_id uuid) returns integer language sql stable as $$
+  select coalesce((t.agent_settings ->> 'agents_max')::integer, 50)
+  from public.tenants t where t.id = get_agents_max.tenant_id
+$$;
+
+-- Names the first ten of some agents, and says that there are more.
+create or replace function app.named_few(names text[]) returns text language sql immutable as $$
+  select string_agg(app.quoted_name(n.name), ', ' order by n.at)
+    || case when cardinality(names) > 10 then format(' and %s more', cardinality(names) - 10) else '' end
+  from unnest(names[1:10]) with ordinality n (name, at)
+$$;
+
+-- Refuses an agent beyond those that its workspace lets runners drive at once. Registrations wait for one another, so
+-- that of two for the last place the second sees the first. One that comes back within its lease has its place. Raises
+-- rate_limited.
+create or replace function app.check_agents_max(agent public.agents, actor app.actor, at timestamptz)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_wanted constant integer := app.runs_at_once(agent);
+  v_max integer;
+  v_driven bigint;
+  v_names text[];
+begin
+  if exists (
+      select from app.driven_agents(actor.tenant_id, at) a
+      where a.id = agent.id and app.runs_at_once(a) >= v_wanted) then
+    return;
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', actor.tenant_id, 'agents'), 0));
+  v_max := app.get_agents_max(actor.tenant_id);
+  v_driven := app.count_driven(actor.tenant_id, at, agent.id);
+  if v_driven + v_wanted > v_max then
+    select array_agg(a.name order by lower(a.name)) into v_names
+      from app.driven_agents(actor.tenant_id, at) a where a.id is distinct from agent.id;
+    perform app.fail('rate_limited',
+      concat_ws(': ', format('Runners drive %s of at most %s agents of this workspace', v_driven, v_max),
+        app.named_few(v_names)) || '.',
+      jsonb_build_object('agents_max', v_max, 'driven', v_driven, 'agents', coalesce(v_names[1:100], '{}')),
+      case when v_wanted > 1 then 'Say a smaller --at-once, end a runner,' else 'End a runner,' end
+        || ' or let an owner or admin of the workspace allow more: cairn agents limit NUMBER');
+  end if;
+end
+$$;
+
+-- set_agents_max(agents_max?) -> {agents_max, driven}: how many agents the workspace lets runners drive at once;
+-- without a value it only answers. None that is driven ends by it. For owners and admins, in person. Raises forbidden.
+create or replace function public.set_agents_max(agents_max integer default null, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor, 'admin');
+begin
+  perform app.refuse_limited(v_actor);
+  if agents_max is not null and not app.is_person(v_actor) then
+    perform app.fail('forbidden', 'A person says how many agents a workspace may have, not an agent.', null,
+      'Ask the person to run `cairn agents limit` in a terminal of their own.');
+  end if;
+  if agents_max is not null then
+    perform app.check_form('agents_max', agents_max between 1 and 10000, 'a number of 1 to 10,000');
+    update public.tenants t
+      set agent_settings = t.agent_settings || jsonb_build_object('agents_max', agents_max)
+      where t.id = v_actor.tenant_id;
+    perform app.record_audit(jsonb_build_object('type', 'agents.limited',
+      'data', jsonb_build_object('agents_max', agents_max)), actor);
+  end if;
+  return jsonb_build_object('agents_max', app.get_agents_max(v_actor.tenant_id),
+    'driven', app.count_driven(v_actor.tenant_id, app.now()));
+end
+$$;
+
 -- The queue: what a runner says and asks: that its agent is there, what comes next, what became of it.
 
 -- Refuses a runner whose token names another agent. Raises forbidden.
@@ -9438,7 +9543,7 @@ $$;
 
 -- register_agent(agent {name, type, driver, host_machine?, config?, project?}, token?) -> {agent, token}: a runner says
 -- what it drives. One that comes back within its lease passes the token that it had. Raises lock_held while another is
--- there, already_exists.
+-- there, already_exists, rate_limited.
 create or replace function public.register_agent(agent jsonb, token bigint default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9450,6 +9555,7 @@ as $$
 declare
   v_actor app.actor := app.authenticate(actor, 'member');
   v_agent public.agents;
+  v_wanted public.agents;
   v_lease public.leases;
   v_change jsonb;
   v_now timestamptz := app.now();
@@ -9459,6 +9565,9 @@ begin
   perform app.check_drives(agent ->> 'name', v_actor);
   v_agent := app.lock_agent_named(agent ->> 'name', v_actor);
   v_change := agent - '{name,project}'::text[];
+  v_wanted := v_agent;
+  v_wanted.config := coalesce(agent -> 'config', v_agent.config);
+  perform app.check_agents_max(v_wanted, v_actor, v_now);
   if v_agent.id is null then
     v_agent.id := app.uuid_v7();
     -- Whoever is limited to a project works for it alone.
@@ -9579,18 +9688,18 @@ create or replace function app.awaits_claim(agent public.agents, held jsonb, at 
   stable
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_holding constant uuid[] := array(select app.as_uuid(h ->> 'run') from jsonb_array_elements(held) h);
 begin
   if app.has_no_runner(agent) then
     return exists (
       select from app.first_of_queue(agent, false) r where app.run_hold(r, agent, at) is null);
   end if;
   -- What is left of another runner is settled whatever holds the agent: it may be what does.
-  return exists (
-      select from app.overdue_runs(agent, array(
-        select app.as_uuid(h ->> 'run') from jsonb_array_elements(held) h), at))
+  return exists (select from app.overdue_runs(agent, v_holding, at))
     or app.agent_hold(agent, true, at) is null and exists (
       select from app.first_of_queue(agent, app.agent_hold(agent, false, at) is not null) r
-      where app.run_hold(r, agent, at) is null);
+      where r.id <> all (v_holding) and app.run_hold(r, agent, at) is null);
 end
 $$;
 
@@ -9783,16 +9892,17 @@ declare
   v_actor app.actor := app.authenticate(actor, 'member');
   v_agent public.agents := app.lock_agent(agent, token, v_actor);
   v_now timestamptz := app.now();
+  v_holding uuid[];
   v_events jsonb;
   v_run public.agent_runs;
 begin
   perform app.check_form('holding', jsonb_typeof(holding) = 'array', 'a list of runs');
-  v_events := app.settle_lost_runs(v_agent, array(select app.as_uuid(h) from jsonb_array_elements_text(holding) h),
-    v_now);
+  v_holding := array(select app.as_uuid(h) from jsonb_array_elements_text(holding) h);
+  v_events := app.settle_lost_runs(v_agent, v_holding, v_now);
   if v_events <> '[]' then
     perform app.append_checked(v_events, v_actor);
   end if;
-  v_run := app.next_run(v_agent, v_now);
+  v_run := app.next_run(v_agent, v_now, holding => v_holding);
   if v_run.id is null then
     return jsonb_build_object('nothing', coalesce(app.stop_reason(v_agent), 'nothing waits for it'));
   end if;
@@ -9812,7 +9922,9 @@ as $$
 declare
   v_now constant timestamptz := app.now();
 begin
-  -- Spelled out in both: a function would be called for each run, and take ten times as long.
+  -- Spelled out in both: a function would be called for each run, and take ten times as long. One query for both, as a
+  -- union of which one half is never begun, has no index for its order: of 10,000 runs it sorts all, and takes thirty
+  -- times as long.
   if joining then
     return query select r.* from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
@@ -9842,8 +9954,14 @@ begin
 end
 $$;
 
--- Finds and locks the next run of an agent whose row is locked: of two claims the second sees the first.
-create or replace function app.next_run(agent public.agents, at timestamptz, joining boolean default false)
+-- Finds and locks the next run of an agent whose row is locked: of two claims the second sees the first. What went back
+-- to the queue while its runner still has it is left out: two turns would be of one run.
+create or replace function app.next_run(
+  agent public.agents,
+  at timestamptz,
+  joining boolean default false,
+  holding uuid[] default '{}'
+)
   returns public.agent_runs
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -9855,7 +9973,7 @@ begin
     return null;
   end if;
   for v_run in select * from app.first_of_queue(agent, joining or app.agent_hold(agent, false, at) is not null) loop
-    continue when app.run_hold(v_run, agent, at) is not null;
+    continue when v_run.id = any (holding) or app.run_hold(v_run, agent, at) is not null;
     perform from public.commands c
       where c.tenant_id = v_run.tenant_id and c.id = v_run.command_id for no key update;
     select * into v_run from public.agent_runs r
@@ -10056,7 +10174,7 @@ begin
     -- Nobody who signs in has this id.
     if v_actor.user_id <> app.get_local_owner() then
       perform app.fail('forbidden', 'Whoever runs the server stops all workspaces.', null,
-        'Stop your workspace alone, or call cairn stop --everywhere on the machine of the server.');
+        'Stop your workspace alone, or call `cairn stop --everywhere` on the machine of the server.');
     end if;
     perform app.set_config_value('emergency_stop', jsonb_strip_nulls(jsonb_build_object('on', stopped is true,
       'reason', v_reason)), app.actor_name(v_actor));
@@ -10481,7 +10599,7 @@ begin
   perform app.refuse_limited(v_actor);
   if v_actor.user_id <> app.get_local_owner() then
     perform app.fail('forbidden', 'Whoever runs the server says how much output a workspace keeps.', null,
-      'Call cairn output-quota on the machine of the server.');
+      'Call `cairn output-quota` on the machine of the server.');
   end if;
   perform app.check_form('megabytes', megabytes between 1 and 1000000000, 'a number of 1 to 1,000,000,000');
   perform app.set_config_value('output_per_day', jsonb_build_object('bytes', 1000000 * megabytes::bigint),
@@ -10681,7 +10799,7 @@ begin
           where a.tenant_id = event.tenant_id and a.status = 'pending' and a.expires_at > event.created_at
           limit 500) p) = 500 then
       perform app.fail('rate_limited', '500 questions of agents wait for a person in this workspace.', null,
-        'Wait until some are answered: cairn approvals lists them.');
+        'Wait until some are answered: `cairn approvals` lists them.');
     end if;
   elsif v_state <> (case event.event_type when 'approval.expired' then 'expired' else 'pending' end) then
     perform app.fail('illegal_transition', case v_state
@@ -10695,7 +10813,7 @@ begin
   elsif event.event_type = 'approval.decided' then
     if not app.is_person(actor) then
       perform app.fail('forbidden', 'An answer is given by a person, not by an agent.', null,
-        'Ask the person to run cairn approvals in a terminal of their own.');
+        'Ask the person to run `cairn approvals` in a terminal of their own.');
     end if;
     perform app.check_owner(approval.user_id, actor, format('The question "%s"', left(approval.title, 200)));
     if approval.kind = 'question' and event.payload ->> 'decision' = 'approved' and not event.payload ? 'answer' then
@@ -11912,6 +12030,19 @@ as $$
   where coalesce(r.steps_count, 0) <> o.n
 $$;
 
+-- Lists what rows count of others, where it is wrong.
+create or replace function app.miscounted(tenant_id uuid)
+  returns table (table_name text, column_name text, id uuid, live integer, log integer)
+  language sql
+  stable
+as $$
+  select 'tasks', 'open_dependencies', m.* from app.miscounted_tasks(miscounted.tenant_id) m
+  union all
+  select 'tasks', 'open_parts', m.* from app.miscounted_parts(miscounted.tenant_id) m
+  union all
+  select 'agent_runs', 'steps_count', m.* from app.miscounted_runs(miscounted.tenant_id) m
+$$;
+
 create or replace function app.counted_tasks(tenant_id uuid)
   returns setof app.task_counts
   language sql
@@ -12083,26 +12214,10 @@ as $$
   from (
     (
       select jsonb_build_object(
-        'table', 'tasks',
+        'table', m.table_name,
         'id', m.id,
-        'columns', jsonb_build_object('open_dependencies', jsonb_build_object('live', m.live, 'log', m.log)))
-      from app.miscounted_tasks(differing_link.tenant_id) m
-      limit 1)
-    union all
-    (
-      select jsonb_build_object(
-        'table', 'tasks',
-        'id', m.id,
-        'columns', jsonb_build_object('open_parts', jsonb_build_object('live', m.live, 'log', m.log)))
-      from app.miscounted_parts(differing_link.tenant_id) m
-      limit 1)
-    union all
-    (
-      select jsonb_build_object(
-        'table', 'agent_runs',
-        'id', m.id,
-        'columns', jsonb_build_object('steps_count', jsonb_build_object('live', m.live, 'log', m.log)))
-      from app.miscounted_runs(differing_link.tenant_id) m
+        'columns', jsonb_build_object(m.column_name, jsonb_build_object('live', m.live, 'log', m.log)))
+      from app.miscounted(differing_link.tenant_id) m
       limit 1)
     union all
     (
@@ -12862,7 +12977,7 @@ begin
   perform app.refuse_limited(v_actor);
   if enabled is not null and not app.is_person(v_actor) then
     perform app.fail('forbidden', 'A person says whether search finds what agents print, not an agent.', null,
-      'Ask the person to run cairn output-search in a terminal of their own.');
+      'Ask the person to run `cairn output-search` in a terminal of their own.');
   end if;
   if enabled is not null then
     update public.tenants t
@@ -16605,7 +16720,7 @@ as $$
 begin
   if actor.user_id <> app.get_local_owner() then
     perform app.fail('forbidden', format('The job %s is of the whole installation.', kind), null,
-      'Who runs the server changes it, with cairn jobs on its machine.');
+      'Who runs the server changes it, with `cairn jobs` on its machine.');
   end if;
 end
 $$;
@@ -16624,7 +16739,7 @@ begin
     order by j.tenant_id = actor.tenant_id desc limit 1
     for update;
   if not found then
-    perform app.fail('not_found', 'There is no such job.', null, 'cairn jobs list shows those there are.');
+    perform app.fail('not_found', 'There is no such job.', null, '`cairn jobs list` shows those there are.');
   elsif v_job.tenant_id = app.get_nil_id() then
     perform app.check_installation(actor, kind);
   end if;
@@ -17119,6 +17234,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003420', 'ebc9746157e115a94f2c329646fa7a6cacc7c44df55373e37d142f7deb76d6aa', '0.1.0'),
   ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
   ('20261201003458', '97dbf3a67bd775475719033f15ff449e23a6528f4c58a058adee9327cb453248', '0.1.0'),
-  ('code', 'e29a9a69cd470af58b2e5e775eb7554e71cdf3668544d15e8b4fcc1a5ad91d45', '0.1.0')
+  ('20261201003500', '798e6994eb592fcd9147998851401713c0b81df9adbca4222589f0fa95a6489d', '0.1.0'),
+  ('code', 'a3c3d4f2f93343f7de183f23eac358ba13454c3cd9b66dd7c3278d3dedcb7a15', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
