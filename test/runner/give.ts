@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Answer, Driver, Question } from '../../src/runner/driver.ts';
 import type { DriverName } from '../../src/runner/driver-names.ts';
 import { DRIVERS } from '../../src/runner/drivers/catalog.ts';
+import type { Gate } from '../../src/runner/gate.ts';
 import { HolderLink } from '../../src/runner/holder/link.ts';
 import { startHolder } from '../../src/runner/holder/start-holder.ts';
 import { GRACE_MS, program, stopAll } from './drive.ts';
@@ -27,8 +28,14 @@ export async function closeDrivers(): Promise<void> {
 const standIn = (name: DriverName, args: string[]) => program(name === 'pipe' ? 'program' : name, ...args);
 
 /** Opens a driver of its stand-in. */
-export async function open(name: DriverName, ...args: string[]): Promise<Driver> {
-  const driver = await DRIVERS[name]({ program: standIn(name, args), graceMs: GRACE_MS, quietMs: QUIET_MS });
+export function open(name: DriverName, ...args: string[]): Promise<Driver> {
+  return openBehind(undefined, name, ...args);
+}
+
+/** The same, whose prints wait while a gate is closed. */
+export async function openBehind(gate: Gate | undefined, name: DriverName, ...args: string[]): Promise<Driver> {
+  const program = { ...standIn(name, args), ...(gate !== undefined && { gate }) };
+  const driver = await DRIVERS[name]({ program, graceMs: GRACE_MS, quietMs: QUIET_MS });
   opened.add(driver);
   return driver;
 }

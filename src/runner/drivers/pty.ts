@@ -147,7 +147,13 @@ class Terminal {
   }
 
   async #quiet(forMs: () => number, isOver: () => boolean): Promise<void> {
+    const { gate } = this.#options.program;
     for (;;) {
+      if (gate?.isClosed) {
+        // Whatever its screen shows meanwhile is seen later.
+        await gate.opened;
+        this.#printedAt = Math.max(this.#printedAt, performance.now());
+      }
       const left = this.#printedAt + forMs() - performance.now();
       if (left <= 0 || isOver()) return;
       // An interrupt shortens it meanwhile.
