@@ -228,7 +228,7 @@ describe.skipIf(process.platform === 'win32')('what a runner left that was kille
       left: { runner: { pid: 2_147_483_646, began: '1' }, children: [], holder: about, at: Date.now() },
     };
   }
-  const mine = { name: 'heron', drives: 'this', graceMs: GRACE_MS };
+  const mine = { name: 'heron', drives: 'this', replaces: true, graceMs: GRACE_MS };
 
   test('is no second runner to take, or to end', async () => {
     const { holder, left } = await leave('this');
@@ -244,6 +244,19 @@ describe.skipIf(process.platform === 'win32')('what a runner left that was kille
     expect((await next?.open('/'))?.modes).toEqual(['turn']);
     next?.leave();
     await holder.holder.end();
+  });
+
+  test('is another program to end for a name that a person gave, and for no other', async () => {
+    const { holder, left } = await leave('this');
+    const another = { ...mine, drives: 'that' };
+
+    await expect(takeOver(left, { ...another, replaces: false })).rejects.toMatchObject({ code: 'lock_held' });
+    const same = await takeOver(left, { ...mine, replaces: false });
+    expect((await same?.open('/'))?.modes).toEqual(['turn']);
+    same?.leave();
+
+    expect(await takeOver(left, another)).toBeUndefined();
+    await holder.holder.ended;
   });
 });
 

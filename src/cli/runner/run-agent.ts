@@ -125,7 +125,7 @@ async function hold(
   const env = agentEnvironment(name, options);
   const drives = JSON.stringify([driver, program, args, options.workspace, process.cwd()]);
   const left = await state.read();
-  const found = await takeOver(left, { name, drives, graceMs: GRACE_MS });
+  const found = await takeOver(left, { name, drives, replaces: options.name !== undefined, graceMs: GRACE_MS });
   const token = found === undefined ? await endLeftovers(left, { name, graceMs: GRACE_MS }) : left?.token;
   const times = { graceMs: GRACE_MS, quietMs: 1_000 * options.quiet, waitMs: WAIT_MS };
   const link =
