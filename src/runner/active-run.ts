@@ -186,8 +186,9 @@ export class ActiveRun {
   /** Takes over what an earlier runner began. */
   async #goOn({ driver }: Place): Promise<Ended | Limited> {
     const { id } = this.started.run;
-    const before = (sequence: number) => this.#keeper?.charactersBefore(id, sequence) ?? 0;
-    const characters = await this.#output.resume(before).catch((error) => {
+    const nothing = { characters: 0, bytes: 0, lost: 0 };
+    const reached = (sequence: number) => this.#keeper?.reached(id, sequence) ?? nothing;
+    const characters = await this.#output.resume(reached).catch((error) => {
       // Its end is another's, too; its agent has not heard of that.
       this.#tellRefused('output', error);
       this.lose();

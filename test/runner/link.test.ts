@@ -63,7 +63,7 @@ describe.skipIf(process.platform === 'win32')('what an earlier build kept of its
     acknowledged: true,
     works: [],
     asks: [],
-    after: 0,
+    after: { characters: 0, bytes: 0 },
     printed: [],
     marks: [],
   };

@@ -1,7 +1,7 @@
 import { newId } from '../../events/ids.ts';
 import { beginTurn } from '../begin-turn.ts';
 import type { Answer, Driver, Ended, Limited, Mode, Question, Turn, Watcher } from '../driver.ts';
-import type { Mark } from '../output-sender.ts';
+import type { Mark, Printed } from '../output-sender.ts';
 import type { FromHolder, HeldRun } from './messages.ts';
 
 type Asked = { question: Question & { id: string }; answer(answer: Answer): void };
@@ -19,7 +19,7 @@ export class HeldTurn {
   #works: readonly string[] = [];
   readonly #asks = new Map<string, Asked>();
   #ended: Ended | Limited | undefined;
-  #after = 0;
+  #after: Printed = { characters: 0, bytes: 0 };
   #printed: { stream: 'stdout' | 'stderr'; text: string }[] = [];
   #characters = 0;
   #marks: Mark[] = [];
@@ -82,7 +82,7 @@ export class HeldTurn {
   /** The server has what was printed up to so many characters. */
   sent(characters: number): void {
     this.#marks = this.#marks.filter((mark) => mark.characters >= characters);
-    this.#drop(characters - this.#after);
+    this.#drop(characters - this.#after.characters);
   }
 
   /** Keeps so many characters for a runner that comes later, the last ones. */
@@ -145,13 +145,13 @@ export class HeldTurn {
     while (left > 0) {
       const first = this.#printed[0];
       if (first === undefined) return;
-      const { length } = first.text;
-      if (length <= left) this.#printed.shift();
-      else first.text = first.text.slice(left);
-      const dropped = Math.min(length, left);
-      left -= dropped;
-      this.#after += dropped;
-      this.#characters -= dropped;
+      const dropped = first.text.slice(0, left);
+      first.text = first.text.slice(left);
+      if (first.text === '') this.#printed.shift();
+      const { characters, bytes } = this.#after;
+      this.#after = { characters: characters + dropped.length, bytes: bytes + Buffer.byteLength(dropped) };
+      left -= dropped.length;
+      this.#characters -= dropped.length;
     }
   }
 }

@@ -119,9 +119,12 @@ export class HolderLink {
   #keeper(cwd: string): Keeper {
     return {
       keep: (run, kept) => this.#say({ say: 'keep', run, cwd, kept }),
-      charactersBefore: (run, sequence) => {
-        const { marks = [], after = 0 } = this.#held.get(run) ?? {};
-        return Math.max(after, marks.find((mark) => mark.sequence === sequence)?.characters ?? after);
+      reached: (run, sequence) => {
+        const { marks = [], after = NOTHING } = this.#held.get(run) ?? {};
+        // Of a flood it is not known how much came before a sequence.
+        const known = sequence === 0 ? NOTHING : (marks.find((mark) => mark.sequence === sequence) ?? after);
+        if (known.characters < after.characters) return { ...after, lost: after.bytes - known.bytes };
+        return { characters: known.characters, bytes: known.bytes, lost: 0 };
       },
       sends: (run, mark) => this.#say({ say: 'sends', run, mark }),
       sent: (run, characters) => this.#say({ say: 'sent', run, characters }),
@@ -173,7 +176,7 @@ export class HolderLink {
     const turn = this.#watch(run, watcher);
     if (held.delivered) watcher.delivered();
     if (held.acknowledged) watcher.acknowledged();
-    let known = characters - held.after;
+    let known = characters - held.after.characters;
     for (const { stream, text } of held.printed) {
       const rest = text.slice(Math.max(0, known));
       if (rest !== '') watcher.printed(stream, rest);
@@ -262,6 +265,7 @@ export class HolderLink {
   }
 }
 
+const NOTHING = { characters: 0, bytes: 0 };
 const GONE = new DomainError('unavailable', 'The program that holds the agent has ended.', {
   hint: 'Start the runner again.',
 });

@@ -4,7 +4,7 @@ import { END_REASONS } from '../../events/runs.ts';
 import { DRIVER_NAMES } from '../driver-names.ts';
 
 /** Of a holder and a runner of different builds, which may not understand each other. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 const Run = z.string();
 const Stream = z.enum(['stdout', 'stderr']);
@@ -47,7 +47,8 @@ const Answer = z.object({
 const Tokens = z.object({ in: z.number(), out: z.number() });
 const Piece = z.object({ stream: Stream, text: z.string() });
 
-const Mark = z.object({ sequence: z.int(), characters: z.int() });
+const Printed = z.object({ characters: z.int(), bytes: z.int() });
+const Mark = z.object({ sequence: z.int(), ...Printed.shape });
 
 /** What a holder knows of a run. */
 export const HeldRun = z.object({
@@ -62,8 +63,8 @@ export const HeldRun = z.object({
   works: z.array(z.string()),
   asks: z.array(Question),
   ended: z.union([Ended, Limited]).exactOptional(),
-  /** What it printed after so many characters. */
-  after: z.int(),
+  /** How much it printed before what is still there. */
+  after: Printed,
   printed: z.array(Piece),
   marks: z.array(Mark),
 });
