@@ -48,7 +48,10 @@ export async function openHeld(
   const { cwd, ...about } = standIn(name, args);
   const times = { graceMs: GRACE_MS, quietMs: QUIET_MS, waitMs: 10_000 };
   const folder = await mkdtemp(join(tmpdir(), 'cairn-held-'));
-  const link = await startHolder(folder, { driver: name, ...about, ...times });
+  const link = await startHolder(
+    { dir: folder, errors: join(folder, 'errors.log') },
+    { driver: name, ...about, ...times },
+  );
   held.set(link, folder);
   return { driver: await link.open(cwd), link, holder: link.address.pid };
 }

@@ -128,8 +128,8 @@ async function hold(
   const found = await takeOver(left, { name, drives, replaces: options.name !== undefined, graceMs: GRACE_MS });
   const token = found === undefined ? await endLeftovers(left, { name, graceMs: GRACE_MS }) : left?.token;
   const times = { graceMs: GRACE_MS, quietMs: 1_000 * options.quiet, waitMs: WAIT_MS };
-  const link =
-    found ?? (await startHolder(runnersFolder(dataDir), { ...{ driver, command, args: [...args], env }, ...times }));
+  const where = { dir: runnersFolder(dataDir), errors: state.errors };
+  const link = found ?? (await startHolder(where, { ...{ driver, command, args: [...args], env }, ...times }));
   const before = found === undefined ? undefined : left;
   const children = before?.children ?? [];
   state.heldBy({ ...link.address, drives }, children);
