@@ -11,6 +11,8 @@ export class HeldTurn {
   readonly run: string;
   readonly cwd: string;
   kept: unknown;
+  /** The next runner has been told of it, and has not gone on with it yet. */
+  #isLeft = false;
   readonly #tell: (told: FromHolder) => void;
   #turn: Turn | undefined;
   #delivered = false;
@@ -33,6 +35,11 @@ export class HeldTurn {
   /** Its text was given to the agent; a runner may be killed before that. */
   get isGiven(): boolean {
     return this.#turn !== undefined;
+  }
+
+  /** Nobody hears what it prints. */
+  get isLeft(): boolean {
+    return this.#isLeft && this.#ended === undefined;
   }
 
   /** Characters that the server does not have. */
@@ -60,6 +67,14 @@ export class HeldTurn {
       this.#ended = ended;
       this.#tell({ say: 'ended', run: this.run, ended });
     });
+  }
+
+  leave(): void {
+    this.#isLeft = true;
+  }
+
+  resume(): void {
+    this.#isLeft = false;
   }
 
   /** Once it has ended, its agent may be at work on what came next. */

@@ -20,7 +20,7 @@ export class HolderLink {
   /** What it held before. */
   readonly #held: Map<string, HeldRun>;
   /** Of those, what came since. */
-  readonly #early: OfRun[] = [];
+  #early: OfRun[] = [];
   readonly #socket: Socket;
   readonly #runs = new Map<string, Watched>();
   readonly #opening = new Map<string, Opening>();
@@ -187,6 +187,8 @@ export class HolderLink {
     for (const question of held.asks) this.#ask(run, question);
     if (held.ended !== undefined) this.#runs.get(run)?.settle(held.ended);
     for (const told of this.#early.filter((told) => told.run === run)) this.#takeOf(told);
+    this.#early = this.#early.filter((told) => told.run !== run);
+    this.#say({ say: 'resumed', run });
     return turn;
   }
 

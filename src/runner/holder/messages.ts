@@ -82,6 +82,7 @@ export const ToHolder = z.discriminatedUnion('say', [
     mode: z.enum(COMMAND_MODES),
     env: z.record(z.string(), z.string()),
   }),
+  z.object({ say: z.literal('resumed'), run: Run }),
   z.object({ say: z.literal('interrupt'), run: Run }),
   z.object({ say: z.literal('stop'), run: Run }),
   z.object({ say: z.literal('forget'), run: Run }),
