@@ -107,8 +107,11 @@ export class OutputSender {
     // One that is about to end has not seen this.
     await this.#sending;
     this.#isEnding = true;
-    this.#flush();
-    await this.#sending;
+    do {
+      this.#flush();
+      await this.#sending;
+      // The last words of a program may come after it has said that it is done.
+    } while (this.#open !== undefined && !this.#isOver);
     this.drop();
   }
 

@@ -16,6 +16,8 @@ type Kept = Member & { watcher: Watcher; resolve(ended: Ended | Limited): void; 
 export class SharedTurn {
   #waiting: Kept[] = [];
   #members: Kept[] = [];
+  /** The first text of the turn before, until the next one is on its way. */
+  #last: Kept | undefined;
   #said = new Tail();
   #over = new AbortController();
 
@@ -36,6 +38,7 @@ export class SharedTurn {
     });
     const member: Kept = { ended, isInterrupted: false, watcher, resolve, isBegun: false };
     this.#waiting.push(member);
+    this.#last = undefined;
     return member;
   }
 
@@ -64,8 +67,9 @@ export class SharedTurn {
     }
   }
 
+  /** Of two streams, one may be read after the other has told of the end: what comes between turns is the last one's. */
   print(stream: 'stdout' | 'stderr', text: string): void {
-    const [first = this.#waiting[0]] = this.#members;
+    const [first = this.#waiting[0] ?? this.#last] = this.#members;
     if (text !== '') first?.watcher.printed(stream, text);
   }
 
@@ -125,6 +129,7 @@ export class SharedTurn {
 
   #finish(ended: Kept[], how: Ended | Limited): void {
     if (!this.isOpen) this.#over.abort();
+    [this.#last = this.#last] = ended;
     // Who interrupts one text of a turn ends it for the others, too.
     const wasCut = how.status !== 'completed' && ended.some(({ isInterrupted }) => isInterrupted);
     for (const { resolve, isInterrupted } of ended) {

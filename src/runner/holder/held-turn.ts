@@ -11,6 +11,7 @@ export class HeldTurn {
   readonly run: string;
   readonly cwd: string;
   kept: unknown;
+  #isForgotten = false;
   /** The next runner has been told of it, and has not gone on with it yet. */
   #isLeft = false;
   readonly #tell: (told: FromHolder) => void;
@@ -69,6 +70,11 @@ export class HeldTurn {
     });
   }
 
+  /** Its record is complete: what its agent prints before the next turn is nobody's. */
+  forget(): void {
+    this.#isForgotten = true;
+  }
+
   leave(): void {
     this.#isLeft = true;
   }
@@ -118,7 +124,7 @@ export class HeldTurn {
       },
       printed: (stream, given) => {
         const text = given.replaceAll('\0', '');
-        if (text === '') return;
+        if (text === '' || this.#isForgotten) return;
         this.#printed.push({ stream, text });
         this.#characters += text.length;
         this.#tell({ say: 'printed', run, stream, text });

@@ -152,8 +152,10 @@ export class Holder {
 
   #takeOf(told: Exclude<ToHolder, { say: 'hello' | 'open' | 'keep' | 'deliver' | 'close' | 'quit' }>): void {
     const turn = this.#turns.get(told.run);
-    if (told.say === 'forget') this.#turns.delete(told.run);
-    else if (told.say === 'resumed') turn?.resume();
+    if (told.say === 'forget') {
+      turn?.forget();
+      this.#turns.delete(told.run);
+    } else if (told.say === 'resumed') turn?.resume();
     else if (told.say === 'interrupt') turn?.interrupt();
     else if (told.say === 'stop') turn?.stop();
     else if (told.say === 'answer') turn?.answer(told.ask, told.answer);
