@@ -1,15 +1,8 @@
 import * as z from 'zod';
-import { END_REASONS } from '../events/runs.ts';
 import { Started } from '../services/runner.ts';
+import { Ended } from './ended.ts';
 import { Left } from './left.ts';
 import type { Mark, Reached } from './output-sender.ts';
-
-const Ended = z.object({
-  status: z.enum(['completed', 'failed', 'cancelled', 'timed_out']),
-  end_reason: z.enum(END_REASONS),
-  error: z.string().exactOptional(),
-  result: z.string().exactOptional(),
-});
 
 /** What a later runner must know of a run to go on with it. */
 export const Kept = z.object({

@@ -1,5 +1,6 @@
 import { firstOf, oneLine } from '../text.ts';
-import type { Answer, Ended, Limited, Question, Watcher } from './driver.ts';
+import type { Answer, Question, Watcher } from './driver.ts';
+import type { Ended, Limited } from './ended.ts';
 import type { Signalled } from './process-group.ts';
 import { Tail } from './tail.ts';
 

@@ -1,7 +1,8 @@
 import type { IPty } from '@lydell/node-pty';
 import { DomainError } from '../../errors.ts';
 import { clean, oneLine } from '../../text.ts';
-import type { Driver, Ended, Turn, Watcher } from '../driver.ts';
+import type { Driver, Turn, Watcher } from '../driver.ts';
+import type { Ended } from '../ended.ts';
 import { endGroup, isGroupAlive, type Program, type Signalled } from '../process-group.ts';
 import { type Member, SharedTurn } from '../shared-turn.ts';
 import { endStrays, newMark } from '../strays.ts';

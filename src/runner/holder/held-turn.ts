@@ -1,6 +1,7 @@
 import { newId } from '../../events/ids.ts';
 import { beginTurn } from '../begin-turn.ts';
-import type { Answer, Driver, Ended, Limited, Mode, Question, Turn, Watcher } from '../driver.ts';
+import type { Answer, Driver, Mode, Question, Turn, Watcher } from '../driver.ts';
+import type { Ended, Limited } from '../ended.ts';
 import type { Mark, Printed } from '../output-sender.ts';
 import type { FromHolder, HeldRun } from './messages.ts';
 

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { DomainError, isErrorCode } from '../../errors.ts';
-import type { Driver, Ended, Limited, Turn, Watcher } from '../driver.ts';
+import type { Driver, Turn, Watcher } from '../driver.ts';
+import type { Ended, Limited } from '../ended.ts';
 import { type Keeper, Kept } from '../keeper.ts';
 import { eachLine, jsonOf } from '../lines.ts';
 import { endGroup, isGroupAlive } from '../process-group.ts';

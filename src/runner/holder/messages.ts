@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { COMMAND_MODES } from '../../events/commands.ts';
-import { END_REASONS } from '../../events/runs.ts';
 import { DRIVER_NAMES } from '../driver-names.ts';
+import { Ended, Limited } from '../ended.ts';
 
 /** Of a holder and a runner of different builds, which may not understand each other. */
 export const PROTOCOL = 2;
@@ -25,13 +25,6 @@ export const Start = z.object({
 });
 export type Start = z.infer<typeof Start>;
 
-const Ended = z.object({
-  status: z.enum(['completed', 'failed', 'cancelled', 'timed_out']),
-  end_reason: z.enum(END_REASONS),
-  error: z.string().exactOptional(),
-  result: z.string().exactOptional(),
-});
-const Limited = z.object({ status: z.literal('limited'), reason: z.string(), until: z.string().exactOptional() });
 const Question = z.object({
   id: z.string(),
   kind: z.enum(['permission', 'question']),
