@@ -65,10 +65,14 @@ export async function follow({ address }: HolderLink): Promise<HolderLink> {
 }
 
 const nobody = () => new Promise<Answer>(() => {});
-type Given = { answer?: () => Promise<Answer>; hears?: (words: string) => void };
+type Given = {
+  answer?: () => Promise<Answer>;
+  hears?: (words: string) => void;
+  works?: (names: readonly string[]) => void;
+};
 
 /** Gives a text without a database around, and answers what the agent asks; who hears what it prints keeps that. */
-export function give(driver: Driver, text: string, { answer = nobody, hears }: Given = {}) {
+export function give(driver: Driver, text: string, { answer = nobody, hears, works = () => {} }: Given = {}) {
   const asked: { question: Question; signal: AbortSignal }[] = [];
   const printed: string[] = [];
   const turn = driver.deliver(text, {
@@ -79,7 +83,7 @@ export function give(driver: Driver, text: string, { answer = nobody, hears }: G
       delivered() {},
       acknowledged() {},
       used() {},
-      works() {},
+      works,
       signalled() {},
       printed: (_, words) => (hears === undefined ? printed.push(words) : hears(words)),
       asks: (question, signal) => {
