@@ -4,7 +4,8 @@ import { goOnText, orderText } from '../services/order.ts';
 import type { Answered, Claimed, Held } from '../services/runner.ts';
 import { clean, firstOf } from '../text.ts';
 import { beginTurn, resumeTurn } from './begin-turn.ts';
-import type { Driver, Ended, Limited, Mode, Question, Turn, Watcher } from './driver.ts';
+import type { Driver, Mode, Question, Turn, Watcher } from './driver.ts';
+import type { Ended, Limited } from './ended.ts';
 import { bareEnd, finished, LOST } from './finished.ts';
 import type { Kept } from './keeper.ts';
 import type { Left } from './left.ts';
@@ -189,8 +190,9 @@ export class ActiveRun {
   /** Takes over what an earlier runner began. */
   async #goOn({ driver }: Place): Promise<Ended | Limited> {
     const { id } = this.started.run;
-    const before = (sequence: number) => this.#keeper?.charactersBefore(id, sequence) ?? 0;
-    const characters = await this.#output.resume(before).catch((error) => {
+    const nothing = { characters: 0, bytes: 0, lost: 0 };
+    const reached = (sequence: number) => this.#keeper?.reached(id, sequence) ?? nothing;
+    const characters = await this.#output.resume(reached).catch((error) => {
       // Its end is another's, too; its agent has not heard of that.
       this.#tellRefused('output', error);
       this.lose();

@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { clean } from '../text.ts';
-import type { Driver, Ended, Limited, Turn } from './driver.ts';
+import type { Driver, Turn } from './driver.ts';
+import type { Ended, Limited } from './ended.ts';
 
 /** Delivers a text. A driver that throws fails this run, and nothing else. */
 export function beginTurn(driver: Driver, ...given: Parameters<Driver['deliver']>): Turn {

@@ -1,28 +1,9 @@
 import type { COMMAND_MODES } from '../events/commands.ts';
-import type { END_REASONS } from '../events/runs.ts';
+import type { Ended, Limited } from './ended.ts';
 import type { Keeper } from './keeper.ts';
 import type { Signalled } from './process-group.ts';
 
 export type Mode = (typeof COMMAND_MODES)[number];
-
-type EndReason = (typeof END_REASONS)[number];
-
-/** How a run ended, as its events say it. */
-export type Ended = {
-  status: 'completed' | 'failed' | 'cancelled' | 'timed_out';
-  end_reason: EndReason;
-  error?: string;
-  result?: string;
-};
-
-/** A provider's usage limit ended the turn. */
-export type Limited = {
-  status: 'limited';
-  /** What the provider said. */
-  reason: string;
-  /** ISO time when the provider allows more, where it said so. */
-  until?: string;
-};
 
 /** What an agent asks a person before it goes on. */
 export type Question = {

@@ -1,5 +1,5 @@
 import { firstOf } from '../text.ts';
-import type { Ended } from './driver.ts';
+import type { Ended } from './ended.ts';
 import type { Report } from './port.ts';
 
 /** The report of a run's end, cut to what is kept of it. */

@@ -6,6 +6,10 @@ export class Gate {
   #opened: Promise<void> | undefined;
   #open = () => {};
 
+  get isClosed(): boolean {
+    return this.#opened !== undefined;
+  }
+
   /** Settles at once, unless it is closed. */
   get opened(): Promise<void> {
     return this.#opened ?? Promise.resolve();

@@ -1,15 +1,8 @@
 import * as z from 'zod';
-import { END_REASONS } from '../events/runs.ts';
 import { Started } from '../services/runner.ts';
+import { Ended } from './ended.ts';
 import { Left } from './left.ts';
-import type { Mark } from './output-sender.ts';
-
-const Ended = z.object({
-  status: z.enum(['completed', 'failed', 'cancelled', 'timed_out']),
-  end_reason: z.enum(END_REASONS),
-  error: z.string().exactOptional(),
-  result: z.string().exactOptional(),
-});
+import type { Mark, Reached } from './output-sender.ts';
 
 /** What a later runner must know of a run to go on with it. */
 export const Kept = z.object({
@@ -34,8 +27,8 @@ export type Kept = z.infer<typeof Kept>;
 /** Remembers runs beyond the life of their runner. */
 export type Keeper = {
   keep(run: string, kept: Kept): void;
-  /** Characters that the run had printed before the chunk of this sequence. */
-  charactersBefore(run: string, sequence: number): number;
+  /** What the run had printed before the chunk of this sequence, or before all that is still there of it. */
+  reached(run: string, sequence: number): Reached;
   /** Chunks up to this one go to the server. */
   sends(run: string, mark: Mark): void;
   /** The server has so many characters. */

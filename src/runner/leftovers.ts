@@ -13,19 +13,23 @@ const TRIES = 3;
 const TRY_AGAIN_MS = 300;
 
 /**
- * Takes over the agent of an earlier runner of this name that works on; undefined where there is none, or where it is
- * another program's, or cannot be gone on with. Raises lock_held while that runner is alive, or where another has taken it over.
+ * Takes over the agent of an earlier runner of this name that works on; undefined where there is none, or where it was
+ * another program's, or could not be gone on with, and so was ended. Raises lock_held while that runner is alive, where
+ * another has taken it over, and where it is another program's which a name that nobody gave does not replace.
  */
 export async function takeOver(
   left: State | undefined,
-  { name, drives, graceMs }: { name: string; drives: string; graceMs: number },
+  { name, drives, replaces, graceMs }: { name: string; drives: string; replaces: boolean; graceMs: number },
 ): Promise<HolderLink | undefined> {
   if (left?.holder === undefined) return undefined;
   await refuseAlive(left, name);
   if ((await whatBecameOf(left.holder)) === 'gone') return undefined;
+  const isIts = left.holder.drives === drives;
+  // Its own next runner is still waited for, and for no longer than before.
+  if (!isIts && !replaces) throw new DomainError('lock_held', `${name} is at work on something else.`);
   const link = await joinHolder(left.holder, { graceMs });
   // A run that nobody watches must not go on.
-  if (link === undefined || (left.holder.drives === drives && link.knowsAll)) return link;
+  if (link === undefined || (isIts && link.knowsAll)) return link;
   await link.quit();
   return undefined;
 }

@@ -1,5 +1,5 @@
 import type { Claimed } from '../services/runner.ts';
-import type { Ended } from './driver.ts';
+import type { Ended } from './ended.ts';
 
 export type Limits = Extract<Claimed, { command: unknown }>['command']['limits'];
 type Reason = Extract<Ended['end_reason'], 'time_limit' | 'token_limit' | 'silent' | 'memory_limit' | 'cpu_limit'>;

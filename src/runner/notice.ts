@@ -1,5 +1,6 @@
 import type { Started } from './active-run.ts';
-import type { Ended, Question } from './driver.ts';
+import type { Question } from './driver.ts';
+import type { Ended } from './ended.ts';
 import type { Left } from './left.ts';
 
 /** What a runner tells the person who started it. */

@@ -6,8 +6,12 @@ import { Spool } from './spool.ts';
 import { untilTaken } from './until-taken.ts';
 
 type Stream = OutputChunk['stream'];
-/** A sequence, and how many characters were printed before it. */
-export type Mark = { sequence: number; characters: number };
+/** How much was printed before something. */
+export type Printed = { characters: number; bytes: number };
+/** A sequence, and what was printed before it. */
+export type Mark = Printed & { sequence: number };
+/** Where the server's pieces end, and how many bytes after that nobody has any more. */
+export type Reached = Printed & { lost: number };
 type Parts = {
   send(sent: SentOutput): Promise<Added>;
   log: Log;
@@ -39,7 +43,7 @@ export class OutputSender {
   #bytes = 0;
   #sequence = 0;
   /** Up to where all was sent in one row. */
-  #mark: Mark = { sequence: 0, characters: 0 };
+  #mark: Mark = { sequence: 0, characters: 0, bytes: 0 };
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> | undefined;
   #ending: Promise<void> | undefined;
@@ -65,16 +69,26 @@ export class OutputSender {
     this.#timer ??= setTimeout(() => this.#flush(), WAIT_MS);
   }
 
-  /** Goes on where the server's pieces end; returns how many characters those hold, as the caller knows it. */
-  async resume(charactersBefore: (sequence: number) => number): Promise<number> {
+  /** Goes on where the server's pieces end, as the caller knows it; returns how many characters are before that. */
+  async resume(reached: (sequence: number) => Reached): Promise<number> {
+    const found = await this.#tell({ chunks: [] });
+    const next = found?.next_seq ?? 0;
+    const { lost, ...printed } = reached(next);
+    this.#sequence = lost > 0 ? next + 1 : next;
+    this.#mark = { sequence: this.#sequence, ...printed };
+    if (lost > 0) {
+      this.#parts.sends?.(this.#mark);
+      await this.#tell({ chunks: [], left_out: { below: this.#sequence, bytes: lost, why: 'lost' } });
+    }
+    return printed.characters;
+  }
+
+  #tell(sent: SentOutput): Promise<Added | undefined> {
     const { send, log } = this.#parts;
-    const found = await untilTaken(() => send({ chunks: [] }), {
+    return untilTaken(() => send(sent), {
       isOver: () => this.#isOver,
       failed: (err) => log.debug({ err }, 'what the server has is not known'),
     });
-    this.#sequence = found?.next_seq ?? 0;
-    this.#mark = { sequence: this.#sequence, characters: charactersBefore(this.#sequence) };
-    return this.#mark.characters;
   }
 
   /** Settles when all is sent, and already when a call fails: the rest is sent once the server is back. */
@@ -93,8 +107,11 @@ export class OutputSender {
     // One that is about to end has not seen this.
     await this.#sending;
     this.#isEnding = true;
-    this.#flush();
-    await this.#sending;
+    do {
+      this.#flush();
+      await this.#sending;
+      // The last words of a program may come after it has said that it is done.
+    } while (this.#open !== undefined && !this.#isOver);
     this.drop();
   }
 
@@ -171,8 +188,9 @@ export class OutputSender {
   #markAfter({ chunks }: SentOutput): Mark | undefined {
     if (chunks[0]?.sequence !== this.#mark.sequence) return undefined;
     const length = chunks.reduce((sum, { content }) => sum + content.length, 0);
-    const { sequence, characters } = this.#mark;
-    this.#mark = { sequence: sequence + chunks.length, characters: characters + length };
+    const size = chunks.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0);
+    const { sequence, characters, bytes } = this.#mark;
+    this.#mark = { sequence: sequence + chunks.length, characters: characters + length, bytes: bytes + size };
     return this.#mark;
   }
 

@@ -1,4 +1,4 @@
-import type { Ended } from './driver.ts';
+import type { Ended } from './ended.ts';
 import { memoryMbOf } from './health.ts';
 import { exceeded, type Limits } from './limits.ts';
 import { ProcessorMeter } from './processor.ts';

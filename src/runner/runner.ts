@@ -1,50 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DomainError } from '../errors.ts';
-import type { Log } from '../log.ts';
-import { type Control, HELD_MAX, type RegisterAgent } from '../services/runner.ts';
+import { type Control, HELD_MAX } from '../services/runner.ts';
 import { ActiveRun, type Started } from './active-run.ts';
-import type { Driver } from './driver.ts';
 import { Health } from './health.ts';
 import type { Kept } from './keeper.ts';
 import { modesOf } from './modes.ts';
 import type { Notice } from './notice.ts';
 import { ordersFirst } from './orders-first.ts';
-import type { OpenPlace } from './place.ts';
-import type { RunnerPort } from './port.ts';
 import { ASK_SECONDS } from './questions.ts';
 import { isAnswer, isEnding, isRefusal } from './refusals.ts';
 import type { RunParts } from './run-parts.ts';
-
-export type RunnerOptions = {
-  port: RunnerPort;
-  driver: Driver;
-  /** Where each run works, if it has a place and a driver of its own. */
-  enter?: OpenPlace;
-  agent: RegisterAgent['agent'];
-  /** That of an earlier runner of this name, which has ended. */
-  token?: number | undefined;
-  /** The runs that it drove, whose agents work on. */
-  resumed?: readonly Kept[];
-  log: Log;
-  /** For what its runs print while the server is away. */
-  spoolDir: string;
-  /** Between beats; and between tries while the server is away, and looks at limits. */
-  everyMs?: { beat: number; control: number };
-  /** How long an agent that was asked to end is waited for, and again one that was told to. */
-  graceMs?: number;
-  /** Over how long the use of the processor counts. */
-  processorMs?: number;
-  /** How long a person is waited for who is asked something. */
-  askSeconds?: number;
-  /** What the agent's process finds in its environment, beside the runner's own. */
-  env?: Record<string, string>;
-  tell?: (told: Notice) => void;
-  printed?: (run: string, stream: 'stdout' | 'stderr', text: string) => void;
-};
-
-export const GRACE_MS = 5_000;
-const PROCESSOR_MS = 10_000;
-const EVERY_MS = { beat: 10_000, control: 1_000 };
+import { EVERY_MS, GRACE_MS, PROCESSOR_MS, type RunnerOptions } from './runner-options.ts';
 
 /** Drives one agent: says that it is there, claims its runs, delivers them, and ends what is to end. */
 export class Runner {

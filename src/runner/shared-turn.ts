@@ -1,5 +1,6 @@
 import { firstOf, oneLine } from '../text.ts';
-import type { Answer, Ended, Limited, Question, Watcher } from './driver.ts';
+import type { Answer, Question, Watcher } from './driver.ts';
+import type { Ended, Limited } from './ended.ts';
 import type { Signalled } from './process-group.ts';
 import { Tail } from './tail.ts';
 
@@ -16,6 +17,8 @@ type Kept = Member & { watcher: Watcher; resolve(ended: Ended | Limited): void; 
 export class SharedTurn {
   #waiting: Kept[] = [];
   #members: Kept[] = [];
+  /** The first text of the turn before, until the next one is on its way. */
+  #last: Kept | undefined;
   #said = new Tail();
   #over = new AbortController();
 
@@ -36,6 +39,7 @@ export class SharedTurn {
     });
     const member: Kept = { ended, isInterrupted: false, watcher, resolve, isBegun: false };
     this.#waiting.push(member);
+    this.#last = undefined;
     return member;
   }
 
@@ -64,8 +68,9 @@ export class SharedTurn {
     }
   }
 
+  /** Of two streams, one may be read after the other has told of the end: what comes between turns is the last one's. */
   print(stream: 'stdout' | 'stderr', text: string): void {
-    const [first = this.#waiting[0]] = this.#members;
+    const [first = this.#waiting[0] ?? this.#last] = this.#members;
     if (text !== '') first?.watcher.printed(stream, text);
   }
 
@@ -125,6 +130,7 @@ export class SharedTurn {
 
   #finish(ended: Kept[], how: Ended | Limited): void {
     if (!this.isOpen) this.#over.abort();
+    [this.#last = this.#last] = ended;
     // Who interrupts one text of a turn ends it for the others, too.
     const wasCut = how.status !== 'completed' && ended.some(({ isInterrupted }) => isInterrupted);
     for (const { resolve, isInterrupted } of ended) {

@@ -24,6 +24,8 @@ export type State = z.infer<typeof State>;
 
 /** What a runner leaves for the next one of its name: its token, and the processes that it has started. */
 export class StateFile {
+  /** For what the holder of its agent says of itself. */
+  readonly errors: string;
   readonly #path: string;
   readonly #atOnce: number;
   #last: Promise<unknown> = Promise.resolve();
@@ -34,7 +36,9 @@ export class StateFile {
   constructor(dataDir: string, agent: string, { atOnce = 1 }: { atOnce?: number } = {}) {
     this.#atOnce = atOnce;
     // A name may hold what no file's name may.
-    this.#path = join(runnersFolder(dataDir), `${encodeURIComponent(agent.toLowerCase()).slice(0, 200)}.json`);
+    const path = join(runnersFolder(dataDir), encodeURIComponent(agent.toLowerCase()).slice(0, 200));
+    this.#path = `${path}.json`;
+    this.errors = `${path}.log`;
   }
 
   /** Reads it; undefined where there is none, or none that can be read. */
@@ -83,7 +87,9 @@ export class StateFile {
   }
 
   remove(): Promise<void> {
-    return this.#next(() => rm(this.#path, { force: true }));
+    return this.#next(async () => {
+      for (const path of [this.#path, this.errors]) await rm(path, { force: true });
+    });
   }
 
   /** One after the other: a write that is late must not come back after the end. */

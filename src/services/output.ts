@@ -43,7 +43,14 @@ export const AddOutput = z.strictObject({
   lock_token: z.int().min(1),
   chunks: z.array(OutputChunk).max(CHUNKS_MAX),
   /** What its holder does not send: from where it is to go on, to below a sequence. */
-  left_out: z.strictObject({ below: Sequence.min(1), bytes: z.int().min(1).max(LEFT_OUT_BYTES_MAX) }).optional(),
+  left_out: z
+    .strictObject({
+      below: Sequence.min(1),
+      bytes: z.int().min(1).max(LEFT_OUT_BYTES_MAX),
+      /** It was more than is kept of a run, unless its runner was killed before it could send it. */
+      why: z.enum(['run', 'lost']).optional(),
+    })
+    .optional(),
 });
 /** What a runner sends at once. */
 export type SentOutput = Pick<z.infer<typeof AddOutput>, 'chunks' | 'left_out'>;
@@ -112,8 +119,8 @@ const LeftOut = z.object({
   /** The sequence that comes after it. */
   below: z.int(),
   bytes: z.int(),
-  /** It was more than is kept of a run, or than a workspace may add in a day. */
-  why: z.enum(['run', 'day']),
+  /** It was more than is kept of a run, or than a workspace may add in a day, or was lost with its runner. */
+  why: z.enum(['run', 'day', 'lost']),
 });
 export type LeftOut = z.infer<typeof LeftOut>;
 

@@ -38,7 +38,11 @@ function partsOf({ pieces, left_out, next_sequence }: Pick<Output, 'pieces' | 'l
   }
 }
 
-const WHY = { run: 'more than is kept of a run', day: 'more than the workspace may add in a day' };
+const WHY = {
+  run: 'more than is kept of a run',
+  day: 'more than the workspace may add in a day',
+  lost: 'its runner was killed before it was sent',
+};
 
 /** Says that output is not there. */
 export function leftOutText({ bytes, why }: { bytes: number; why: keyof typeof WHY }): string {

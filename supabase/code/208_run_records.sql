@@ -64,12 +64,14 @@ declare
 begin
   begin
     v_is_formed := left_out is null or (jsonb_typeof(left_out) = 'object' and (left_out ->> 'below')::integer > 0
-      and (left_out ->> 'bytes')::bigint between 1 and 1125899906842624) is true;
+      and (left_out ->> 'bytes')::bigint between 1 and 1125899906842624
+      and coalesce(left_out ->> 'why', 'run') in ('run', 'lost')) is true;
   exception
     when data_exception then
       v_is_formed := false;
   end;
-  perform app.check_form('left_out', v_is_formed, '{below, bytes}: the sequence that comes next, and how many bytes');
+  perform app.check_form('left_out', v_is_formed,
+    '{below, bytes, why?}: the sequence that comes next, how many bytes, and run or lost');
 end
 $$;
 
@@ -132,7 +134,8 @@ as $$
 $$;
 
 -- Notes that sequences of an attempt are not kept, and why: `run` for what one run may store, `day` for what its
--- workspace may in a day. Those that follow one another are one place.
+-- workspace may in a day, `lost` for what a runner that was killed took with it. Those that follow one another are one
+-- place.
 create or replace function app.leave_out(kept app.run_outputs, first integer, below integer, bytes bigint, why text)
   returns app.run_outputs
   language plpgsql
@@ -316,7 +319,8 @@ declare
   v_pause integer;
 begin
   if v_below > v_kept.next_sequence then
-    v_kept := app.leave_out(v_kept, v_kept.next_sequence, v_below, (left_out ->> 'bytes')::bigint, 'run');
+    v_kept := app.leave_out(v_kept, v_kept.next_sequence, v_below, (left_out ->> 'bytes')::bigint,
+      coalesce(left_out ->> 'why', 'run'));
   end if;
   v_places := jsonb_array_length(v_kept.left_out);
   v_dropped := v_kept.dropped_bytes;
@@ -341,13 +345,14 @@ begin
 end
 $$;
 
--- add_output(run, lock_token, chunks [{sequence, stream, content, at, ansi?}], left_out? {below, bytes}) -> {next_seq,
--- stored, dropped_bytes?, full?, over_quota?, pause_ms?}: what an attempt of a run printed, for its runner, also after
--- its end. Sequences count from 0 in each attempt; what is there already changes nothing, and below next_seq nothing
--- is missing. `left_out` says how many bytes from next_seq to below a sequence its holder does not send. Without
--- chunks and it, it only answers. Once a run has printed more than is kept, `full` asks to keep the last 5 MB of the
--- attempt and to send them at its end, after what was left out; `over_quota` says that its workspace has used up its
--- day. What there is no room for is counted. Raises lock_lost, invalid_input.
+-- add_output(run, lock_token, chunks [{sequence, stream, content, at, ansi?}], left_out? {below, bytes, why?}) ->
+-- {next_seq, stored, dropped_bytes?, full?, over_quota?, pause_ms?}: what an attempt of a run printed, for its runner,
+-- also after its end. Sequences count from 0 in each attempt; what is there already changes nothing, and below next_seq
+-- nothing is missing. `left_out` says how many bytes from next_seq to below a sequence its holder does not send: it
+-- keeps no more of a run (`run`), or a runner was killed that had them (`lost`). Without chunks and it, it only
+-- answers. Once a run has printed more than is kept, `full` asks to keep the last 5 MB of the attempt and to send
+-- them at its end, after what was left out; `over_quota` says that its workspace has used up its day. What there is no
+-- room for is counted. Raises lock_lost, invalid_input.
 create or replace function public.add_output(
   run text,
   lock_token bigint,

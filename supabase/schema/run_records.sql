@@ -181,12 +181,14 @@ declare
 begin
   begin
     v_is_formed := left_out is null or (jsonb_typeof(left_out) = 'object' and (left_out ->> 'below')::integer > 0
-      and (left_out ->> 'bytes')::bigint between 1 and 1125899906842624) is true;
+      and (left_out ->> 'bytes')::bigint between 1 and 1125899906842624
+      and coalesce(left_out ->> 'why', 'run') in ('run', 'lost')) is true;
   exception
     when data_exception then
       v_is_formed := false;
   end;
-  perform app.check_form('left_out', v_is_formed, '{below, bytes}: the sequence that comes next, and how many bytes');
+  perform app.check_form('left_out', v_is_formed,
+    '{below, bytes, why?}: the sequence that comes next, how many bytes, and run or lost');
 end
 $function$;
 -- owner cairn_owner
@@ -492,7 +494,8 @@ declare
   v_pause integer;
 begin
   if v_below > v_kept.next_sequence then
-    v_kept := app.leave_out(v_kept, v_kept.next_sequence, v_below, (left_out ->> 'bytes')::bigint, 'run');
+    v_kept := app.leave_out(v_kept, v_kept.next_sequence, v_below, (left_out ->> 'bytes')::bigint,
+      coalesce(left_out ->> 'why', 'run'));
   end if;
   v_places := jsonb_array_length(v_kept.left_out);
   v_dropped := v_kept.dropped_bytes;

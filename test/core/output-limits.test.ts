@@ -117,10 +117,33 @@ describe('output', () => {
     expect(await again(pieces(['z', 'z'], { from: 2 }))).toMatchObject({ next_seq: 4, stored: 1, dropped_bytes: 3 });
   });
 
+  test('that a killed runner took with it is said, and what comes after it is kept as before', async ({ as }) => {
+    const { run, add } = await begunRun(as('ada'));
+    await add(pieces(['a']));
+
+    expect(await add([], { below: 2, bytes: 39, why: 'lost' })).toEqual({ next_seq: 2, stored: 0, dropped_bytes: 39 });
+    expect(await add(pieces(['b'], { from: 2 }))).toEqual({ next_seq: 3, stored: 1, dropped_bytes: 39 });
+
+    const { pages, text } = await readOutput(as('ada'), run);
+    expect(text).toBe('ab');
+    expect(pages[0]).toMatchObject({ left_out: [{ from: 1, below: 2, bytes: 39, why: 'lost' }] });
+    expect((await callTool(as('ada'), toolNamed('get_output'), { run })).text).toContain(
+      'stdout: "a"\n… 39 bytes left out: its runner was killed before it was sent …\nstdout: "b"',
+    );
+  });
+
   test('that is left out is said as a sequence and its bytes, in few places', async ({ as }) => {
     const { run, add } = await begunRun(as('ada'));
 
-    for (const left_out of [7, [], {}, { below: 0, bytes: 1 }, { below: 1 }, { below: 'x', bytes: 1 }]) {
+    for (const left_out of [
+      7,
+      [],
+      {},
+      { below: 0, bytes: 1 },
+      { below: 1 },
+      { below: 'x', bytes: 1 },
+      { below: 1, bytes: 1, why: 'day' },
+    ]) {
       await expect(add([], left_out), JSON.stringify(left_out)).rejects.toMatchObject({
         code: 'invalid_input',
         details: { field: 'left_out' },

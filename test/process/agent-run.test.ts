@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -168,5 +168,23 @@ describe('cairn agent run without a name', { timeout: 120_000 }, () => {
 
     await second.says('waits for commands');
     expect(second.stdout).toMatch(/^teal-2 waits/);
+  });
+
+  test('leaves one whose runner was killed to the next that drives the same', async () => {
+    const words = ['--driver', 'pipe', '--type', 'smew', '--', process.execPath, PROGRAM];
+    const first = start(words, '');
+    await first.says('smew-1 waits for commands');
+    const state = join(elsewhere.dataDir, 'runners', 'smew-1.json');
+    // One that is killed before has its name until its lease ends.
+    await vi.waitUntil(async () => 'token' in JSON.parse(await readFile(state, 'utf8')), { timeout: 5_000 });
+    await first.end('SIGKILL');
+
+    const another = start([...words, 'another'], '');
+    await another.says(/smew-\d waits for commands/);
+    const next = start(words, '');
+    await next.says(/smew-\d waits for commands/);
+
+    expect(another.stdout).toMatch(/^smew-2 waits/);
+    expect(next.stdout).toMatch(/^smew-1 waits/);
   });
 });

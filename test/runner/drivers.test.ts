@@ -183,6 +183,18 @@ describe('the driver codex', () => {
     expect(printed() + seen()).toContain('cleaned');
   });
 
+  test.for([
+    [1, 'explorer: Euclid'],
+    [2, 'agent f-euclid'],
+  ] as const)('names a sub-agent whose thread cannot be read the first %i times', async ([times, name]) => {
+    const works = vi.fn();
+    const { turn } = give(await open('codex'), `spawn ${times} work 300`, { works });
+
+    await turn.ended;
+
+    expect(works).toHaveBeenLastCalledWith([name]);
+  });
+
   test('takes the minute that it names for one that has to pass', async () => {
     const { turn } = give(await open('codex'), 'limit "Try again at Nov 27th, 2031 3:05 AM."');
 

@@ -1,7 +1,8 @@
 import { describe, expect } from 'vitest';
 import { turnOf } from '../../src/cli/hook/calling.ts';
 import { DomainError } from '../../src/errors.ts';
-import type { Driver, Ended, Limited } from '../../src/runner/driver.ts';
+import type { Driver } from '../../src/runner/driver.ts';
+import type { Ended, Limited } from '../../src/runner/ended.ts';
 import type { RunnerPort } from '../../src/runner/port.ts';
 import { listAgents } from '../../src/services/agents.ts';
 import { ended, send } from './drive.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, vi } from 'vitest';
-import type { Answer, Driver, Ended, Watcher } from '../../src/runner/driver.ts';
+import type { Answer, Driver, Watcher } from '../../src/runner/driver.ts';
+import type { Ended } from '../../src/runner/ended.ts';
 import type { RunnerPort } from '../../src/runner/port.ts';
 import { listApprovals } from '../../src/services/approvals.ts';
 import { call } from '../support/calls.ts';

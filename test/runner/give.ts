@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Answer, Driver, Question } from '../../src/runner/driver.ts';
 import type { DriverName } from '../../src/runner/driver-names.ts';
 import { DRIVERS } from '../../src/runner/drivers/catalog.ts';
+import type { Gate } from '../../src/runner/gate.ts';
 import { HolderLink } from '../../src/runner/holder/link.ts';
 import { startHolder } from '../../src/runner/holder/start-holder.ts';
 import { GRACE_MS, program, stopAll } from './drive.ts';
@@ -27,8 +28,14 @@ export async function closeDrivers(): Promise<void> {
 const standIn = (name: DriverName, args: string[]) => program(name === 'pipe' ? 'program' : name, ...args);
 
 /** Opens a driver of its stand-in. */
-export async function open(name: DriverName, ...args: string[]): Promise<Driver> {
-  const driver = await DRIVERS[name]({ program: standIn(name, args), graceMs: GRACE_MS, quietMs: QUIET_MS });
+export function open(name: DriverName, ...args: string[]): Promise<Driver> {
+  return openBehind(undefined, name, ...args);
+}
+
+/** The same, whose prints wait while a gate is closed. */
+export async function openBehind(gate: Gate | undefined, name: DriverName, ...args: string[]): Promise<Driver> {
+  const program = { ...standIn(name, args), ...(gate !== undefined && { gate }) };
+  const driver = await DRIVERS[name]({ program, graceMs: GRACE_MS, quietMs: QUIET_MS });
   opened.add(driver);
   return driver;
 }
@@ -41,7 +48,10 @@ export async function openHeld(
   const { cwd, ...about } = standIn(name, args);
   const times = { graceMs: GRACE_MS, quietMs: QUIET_MS, waitMs: 10_000 };
   const folder = await mkdtemp(join(tmpdir(), 'cairn-held-'));
-  const link = await startHolder(folder, { driver: name, ...about, ...times });
+  const link = await startHolder(
+    { dir: folder, errors: join(folder, 'errors.log') },
+    { driver: name, ...about, ...times },
+  );
   held.set(link, folder);
   return { driver: await link.open(cwd), link, holder: link.address.pid };
 }
@@ -55,10 +65,14 @@ export async function follow({ address }: HolderLink): Promise<HolderLink> {
 }
 
 const nobody = () => new Promise<Answer>(() => {});
-type Given = { answer?: () => Promise<Answer>; hears?: (words: string) => void };
+type Given = {
+  answer?: () => Promise<Answer>;
+  hears?: (words: string) => void;
+  works?: (names: readonly string[]) => void;
+};
 
 /** Gives a text without a database around, and answers what the agent asks; who hears what it prints keeps that. */
-export function give(driver: Driver, text: string, { answer = nobody, hears }: Given = {}) {
+export function give(driver: Driver, text: string, { answer = nobody, hears, works = () => {} }: Given = {}) {
   const asked: { question: Question; signal: AbortSignal }[] = [];
   const printed: string[] = [];
   const turn = driver.deliver(text, {
@@ -69,7 +83,7 @@ export function give(driver: Driver, text: string, { answer = nobody, hears }: G
       delivered() {},
       acknowledged() {},
       used() {},
-      works() {},
+      works,
       signalled() {},
       printed: (_, words) => (hears === undefined ? printed.push(words) : hears(words)),
       asks: (question, signal) => {

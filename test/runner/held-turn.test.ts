@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
-import type { Driver, Ended } from '../../src/runner/driver.ts';
+import type { Driver } from '../../src/runner/driver.ts';
+import type { Ended } from '../../src/runner/ended.ts';
 import { HeldTurn } from '../../src/runner/holder/held-turn.ts';
 
 test('a turn that has ended is not interrupted: its agent may be at work on the next text', async () => {

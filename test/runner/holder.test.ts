@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { connect, createServer, type Socket } from 'node:net';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,7 +9,7 @@ import type { Watcher } from '../../src/runner/driver.ts';
 import { Holder } from '../../src/runner/holder/holder.ts';
 import { HolderLink } from '../../src/runner/holder/link.ts';
 import { PROTOCOL } from '../../src/runner/holder/messages.ts';
-import { makeSocketFolder, removeSocket } from '../../src/runner/holder/socket-folder.ts';
+import { makeSocketFolder } from '../../src/runner/holder/socket-folder.ts';
 import { takeOver } from '../../src/runner/leftovers.ts';
 import { beganAt } from '../../src/runner/process-start.ts';
 import { GRACE_MS, program } from './drive.ts';
@@ -65,6 +65,19 @@ function watching(): Watcher & { text: string } {
     asks: () => new Promise<never>(() => {}),
   };
   return watcher;
+}
+
+/** A holder whose agent prints so many MB, and whose runner is gone by then. */
+async function leaveFlooding(mb: number) {
+  const holder = await hold('claude', 'claude');
+  const link = await holder.join();
+  const driver = await link?.open('/');
+  const watcher = watching();
+  driver?.keeper?.keep('run', {} as never);
+  driver?.deliver(`flood ${mb}`, { run: 'run', mode: 'turn', watcher, env: {} });
+  await vi.waitUntil(() => watcher.text.length > 0, { timeout: 5_000 });
+  link?.leave();
+  return holder;
 }
 
 describe.skipIf(process.platform === 'win32')('the program that holds an agent', () => {
@@ -155,39 +168,6 @@ describe.skipIf(process.platform === 'win32')('a question that no line can hold'
   });
 });
 
-describe.skipIf(process.platform === 'win32')('the socket of a holder', () => {
-  test('is beside the state of runners, which no cleaner of temporary files removes', async () => {
-    const path = await makeSocketFolder(join(home, 'runners'));
-
-    expect(dirname(dirname(path))).toBe(join(home, 'runners'));
-  });
-
-  test('is among temporary files where its path would be too long', async () => {
-    const path = await makeSocketFolder(join(home, 'x'.repeat(100)));
-
-    expect(dirname(dirname(path))).toBe(tmpdir());
-    await rm(dirname(path), { recursive: true });
-    expect(await readdir(join(home, 'x'.repeat(100)))).toEqual([]);
-  });
-
-  test('is removed with its folder, and nothing else is, whatever a path says', async () => {
-    const path = await makeSocketFolder(join(home, 'runners'));
-    const server = createServer();
-    // A server that ends in order takes its socket along.
-    await new Promise<void>((resolve) => server.listen(path, resolve));
-    await mkdir(join(home, 'kept'));
-    await writeFile(join(home, 'kept', 'holder'), 'A file.\n');
-
-    await removeSocket(join(home, 'kept', 'holder'));
-    await removeSocket(join(home, 'kept'));
-    await removeSocket(path);
-
-    expect(await readdir(join(home, 'kept'))).toEqual(['holder']);
-    expect(await readdir(join(home, 'runners'))).toEqual([]);
-    server.close();
-  });
-});
-
 describe.skipIf(process.platform === 'win32')('what a holder keeps for the next runner', () => {
   test('is as much for many runs as for one', { timeout: 30_000 }, async () => {
     const holder = await hold('pipe', 'program');
@@ -219,6 +199,35 @@ describe.skipIf(process.platform === 'win32')('what a holder keeps for the next 
   });
 });
 
+describe.skipIf(process.platform === 'win32')('an agent that prints while its next runner waits for the server', () => {
+  test('waits too, and goes on when that runner has gone on with its run', { timeout: 30_000 }, async () => {
+    const holder = await leaveFlooding(20);
+    const next = await vi.waitFor(holder.join, { timeout: 5_000 });
+    const again = await next?.open('/');
+    await sleep(1_500);
+
+    const rest = watching();
+    const turn = again?.resume?.('run', { watcher: rest, characters: 0 });
+
+    expect(rest.text.length).toBeLessThan(2_000_000);
+    expect(await turn?.ended).toMatchObject({ status: 'completed' });
+    expect(rest.text.length).toBeGreaterThan(10_000_000);
+    next?.leave();
+  });
+
+  test('is ended meanwhile where its next runner has no place for the run', async () => {
+    const holder = await leaveFlooding(20);
+    const next = await vi.waitFor(holder.join, { timeout: 5_000 });
+    const again = await next?.open('/');
+    await sleep(500);
+
+    const closed = again?.close().then(() => 'closed');
+
+    expect(await Promise.race([closed, sleep(4_000, 'waits')])).toBe('closed');
+    next?.leave();
+  });
+});
+
 describe.skipIf(process.platform === 'win32')('what a runner left that was killed', () => {
   async function leave(drives: string) {
     const holder = await hold('pipe', 'program');
@@ -228,7 +237,7 @@ describe.skipIf(process.platform === 'win32')('what a runner left that was kille
       left: { runner: { pid: 2_147_483_646, began: '1' }, children: [], holder: about, at: Date.now() },
     };
   }
-  const mine = { name: 'heron', drives: 'this', graceMs: GRACE_MS };
+  const mine = { name: 'heron', drives: 'this', replaces: true, graceMs: GRACE_MS };
 
   test('is no second runner to take, or to end', async () => {
     const { holder, left } = await leave('this');
@@ -245,18 +254,24 @@ describe.skipIf(process.platform === 'win32')('what a runner left that was kille
     next?.leave();
     await holder.holder.end();
   });
+
+  test('is another program to end for a name that a person gave, and for no other', async () => {
+    const { holder, left } = await leave('this');
+    const another = { ...mine, drives: 'that' };
+
+    await expect(takeOver(left, { ...another, replaces: false })).rejects.toMatchObject({ code: 'lock_held' });
+    const same = await takeOver(left, { ...mine, replaces: false });
+    expect((await same?.open('/'))?.modes).toEqual(['turn']);
+    same?.leave();
+
+    expect(await takeOver(left, another)).toBeUndefined();
+    await holder.holder.ended;
+  });
 });
 
 describe.skipIf(process.platform === 'win32')('a holder that ends', () => {
   test('reads what its agent still prints, however much waits for a runner', { timeout: 20_000 }, async () => {
-    const { join: meetIt, holder } = await hold('claude', 'claude');
-    const link = await meetIt();
-    const driver = await link?.open('/');
-    const watcher = watching();
-    driver?.keeper?.keep('run', {} as never);
-    driver?.deliver('flood 300', { run: 'run', mode: 'turn', watcher, env: {} });
-    await vi.waitUntil(() => watcher.text.length > 0, { timeout: 5_000 });
-    link?.leave();
+    const { holder } = await leaveFlooding(300);
     // It prints until a megabyte waits.
     await sleep(500);
 

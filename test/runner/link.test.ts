@@ -63,7 +63,7 @@ describe.skipIf(process.platform === 'win32')('what an earlier build kept of its
     acknowledged: true,
     works: [],
     asks: [],
-    after: 0,
+    after: { characters: 0, bytes: 0 },
     printed: [],
     marks: [],
   };
@@ -73,7 +73,7 @@ describe.skipIf(process.platform === 'win32')('what an earlier build kept of its
     const holder = { ...address, began: await beganAt(process.pid), drives: 'this' };
     const left = { runner: { pid: 2_147_483_646, began: '1' }, children: [], holder, at: Date.now() };
 
-    const link = await takeOver(left, { name: 'heron', drives: 'this', graceMs: GRACE_MS });
+    const link = await takeOver(left, { name: 'heron', drives: 'this', replaces: true, graceMs: GRACE_MS });
 
     expect(link).toBeUndefined();
     expect(heard).toEqual(['hello', 'quit']);

@@ -1,6 +1,7 @@
 import { readdirSync, readlinkSync, statSync } from 'node:fs';
 import { describe, expect, vi } from 'vitest';
 import type { Context } from '../../src/context.ts';
+import type { Driver } from '../../src/runner/driver.ts';
 import { pipeDriver } from '../../src/runner/drivers/pipe.ts';
 import type { RunnerPort } from '../../src/runner/port.ts';
 import { listOutput } from '../../src/services/output.ts';
@@ -75,6 +76,25 @@ describe('the output of a runner', { timeout: 180_000 }, () => {
     const { text } = await readWhole(as('ada'), runs[0]?.id ?? '');
     expect(text.slice(text.indexOf(LINE))).toBe(`${LINE.repeat(20 * 1_024)}did\n`);
     if (process.platform === 'linux') expect(spoolFiles()).toEqual([]);
+  });
+
+  test('has the last words of a program that come after its end', async ({ as, drive }) => {
+    const driver: Driver = {
+      ...{ path: 'a stand-in', modes: ['turn'], open: async () => {}, close: async () => {}, pids: () => [] },
+      deliver(_, { watcher }) {
+        watcher.delivered();
+        watcher.printed('stdout', 'did\n');
+        setImmediate(() => watcher.printed('stderr', 'Two warnings.\n'));
+        return { ended: Promise.resolve({ status: 'completed', end_reason: 'completed' }), interrupt() {}, stop() {} };
+      },
+    };
+    await drive({ driver });
+
+    const command = await ended(as('ada'), await send(as('ada'), 'x'));
+
+    const run = command.runs[0]?.id ?? '';
+    // The end of a run may be told before the last of its output.
+    await vi.waitFor(async () => expect((await readOutput(as('ada'), run)).text).toBe('did\nTwo warnings.\n'), 5_000);
   });
 
   test('is there when the end of its run is told', async ({ as, drive }) => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -36,6 +36,16 @@ describe('the runners of a machine', () => {
     expect(await countDriven(dataDir)).toBe(5);
     await mine.remove();
     expect(await countDriven(dataDir)).toBe(4);
+  });
+
+  test('leave nothing when they end in order, also of what was said beside their state', async () => {
+    const mine = new StateFile(dataDir, 'heron');
+    await mine.write(1, []);
+    await writeFile(mine.errors, 'Invalid message.\n');
+
+    await mine.remove();
+
+    expect(await readdir(join(dataDir, 'runners'))).toEqual([]);
   });
 
   test('name what holds their agent before they have registered', async () => {

@@ -4,10 +4,13 @@ import { DomainError } from '../../src/errors.ts';
 import type { RunnerPort } from '../../src/runner/port.ts';
 import { decideApproval, listApprovals } from '../../src/services/approvals.ts';
 import { person } from '../support/calls.ts';
+import { readOutput } from '../support/runners.ts';
 import { test } from '../support/world.ts';
 import { begun, ended, send, until } from './drive.ts';
 import { driveHeld, withoutEnds } from './followed.ts';
 import { closeDrivers } from './give.ts';
+
+const MB = 1_048_576;
 
 afterEach(closeDrivers);
 
@@ -58,6 +61,34 @@ describe('a run whose runner was killed', () => {
     expect(await ended(as('ada'), command)).toMatchObject({
       runs: [{ status: 'timed_out', end_reason: 'time_limit' }],
     });
+  });
+
+  test('says how much of its output was lost with that runner, and goes on after it', async ({ as }) => {
+    const away = { isAway: true };
+    const port = (over: RunnerPort): RunnerPort => ({
+      ...over,
+      async output(held, sent) {
+        if (away.isAway) throw new Error('connect ECONNREFUSED');
+        return over.output(held, sent);
+      },
+    });
+    const { kill, next, printed } = await driveHeld(as('ada'), 'pipe', { port });
+    const command = await send(as('ada'), 'flood 3 work 2500');
+    const words = () => printed.map((told) => told.replace(/^\w+ /, '')).join('');
+    await vi.waitUntil(() => words().length > 3 * MB, { timeout: 10_000 });
+    await sleep(300);
+
+    kill();
+    away.isAway = false;
+    await next();
+
+    const { runs } = await ended(as('ada'), command);
+    const { pages, chunks, text } = await readOutput(as('ada'), runs[0]?.id ?? '');
+    const bytes = Buffer.byteLength(`${words()}did\n`) - Buffer.byteLength(text);
+    expect(bytes).toBeGreaterThan(MB);
+    expect(pages[0]?.left_out).toEqual([{ from: 0, below: 1, bytes, why: 'lost' }]);
+    expect(chunks.map(({ sequence }) => sequence)).toEqual(chunks.map((_, n) => n + 1));
+    expect(text).toMatch(/^x+\n(x{1023}\n)+did\n$/);
   });
 
   test('ends as it was told to, also where that was not told yet', async ({ as }) => {

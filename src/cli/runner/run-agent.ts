@@ -6,7 +6,8 @@ import type { DriverName } from '../../runner/driver-names.ts';
 import type { HolderLink } from '../../runner/holder/link.ts';
 import { startHolder } from '../../runner/holder/start-holder.ts';
 import { endLeftovers, takeOver } from '../../runner/leftovers.ts';
-import { GRACE_MS, Runner } from '../../runner/runner.ts';
+import { Runner } from '../../runner/runner.ts';
+import { GRACE_MS } from '../../runner/runner-options.ts';
 import { countDriven, runnersFolder, StateFile } from '../../runner/state-file.ts';
 import { heedNoStopSignal, onStopSignal } from '../../stop-signals.ts';
 import { type JsonOption, printLine } from '../terminal/output.ts';
@@ -100,11 +101,11 @@ async function hold(
   const env = agentEnvironment(name, options);
   const drives = JSON.stringify([driver, words[0] ?? '', args, options.workspace, process.cwd()]);
   const left = await state.read();
-  const found = await takeOver(left, { name, drives, graceMs: GRACE_MS });
+  const found = await takeOver(left, { name, drives, replaces: options.name !== undefined, graceMs: GRACE_MS });
   const token = found === undefined ? await endLeftovers(left, { name, graceMs: GRACE_MS }) : left?.token;
   const times = { graceMs: GRACE_MS, quietMs: 1_000 * options.quiet, waitMs: WAIT_MS };
-  const link =
-    found ?? (await startHolder(runnersFolder(dataDir), { ...{ driver, command, args: [...args], env }, ...times }));
+  const where = { dir: runnersFolder(dataDir), errors: state.errors };
+  const link = found ?? (await startHolder(where, { ...{ driver, command, args: [...args], env }, ...times }));
   const before = found === undefined ? undefined : left;
   const children = before?.children ?? [];
   state.heldBy({ ...link.address, drives }, children);

@@ -7,7 +7,8 @@ import {
 } from '@agentclientprotocol/sdk';
 import * as z from 'zod';
 import { firstOf, oneLine } from '../../text.ts';
-import type { Answer, Ended, Limited, Question } from '../driver.ts';
+import type { Answer, Question } from '../driver.ts';
+import type { Ended, Limited } from '../ended.ts';
 
 const Count = z.int().min(0);
 /** The protocol names no usage yet: a field of its draft, and that of Gemini CLI. */

@@ -12,6 +12,7 @@ import {
   type SessionUpdate,
 } from '@agentclientprotocol/sdk';
 import type { Driver, Turn, Watcher } from '../driver.ts';
+import type { Gate } from '../gate.ts';
 import { KeptProcess } from '../kept-process.ts';
 import type { Program } from '../process-group.ts';
 import { INTERRUPTED, type Member, SharedTurn } from '../shared-turn.ts';
@@ -86,9 +87,10 @@ class AcpSession {
       connection.close();
       this.#connection = undefined;
     });
+    const printed = Readable.toWeb(child.stdout) as ReadableStream<Uint8Array>;
     const stream = ndJsonStream(
       Writable.toWeb(child.stdin) as WritableStream<Uint8Array>,
-      Readable.toWeb(child.stdout) as ReadableStream<Uint8Array>,
+      printed.pipeThrough(waitingAt(this.#program.gate)),
     );
     const connection = client({ name: 'cairn' })
       .onNotification(methods.client.session.update, ({ params }) => this.#take(params.update))
@@ -191,6 +193,16 @@ class AcpSession {
     else if (stopReason === 'cancelled') this.#turn.end({ status: 'cancelled', end_reason: 'interrupted', result });
     else this.#turn.end({ status: 'failed', end_reason: 'error', error: `It ended with ${stopReason}.`, result });
   }
+}
+
+/** A stream of the web lets its program go on whenever it is read, also while the gate is closed: it is read through this. */
+function waitingAt(gate: Gate | undefined): TransformStream<Uint8Array, Uint8Array> {
+  return new TransformStream({
+    async transform(bytes, controller) {
+      await gate?.opened;
+      controller.enqueue(bytes);
+    },
+  });
 }
 
 /** Tells whether the agent takes another prompt in the turn: some end it where they are refused. */

@@ -1,6 +1,7 @@
 import { newId } from '../../events/ids.ts';
 import { firstOf } from '../../text.ts';
-import type { Driver, Ended, Limited, Mode, Turn, Watcher } from '../driver.ts';
+import type { Driver, Mode, Turn, Watcher } from '../driver.ts';
+import type { Ended, Limited } from '../ended.ts';
 import { KeptProcess } from '../kept-process.ts';
 import { jsonOf } from '../lines.ts';
 import type { Program } from '../process-group.ts';

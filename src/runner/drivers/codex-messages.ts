@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { firstOf } from '../../text.ts';
-import type { Limited } from '../driver.ts';
+import type { Limited } from '../ended.ts';
 import { isoTimeOf } from '../provider-wait.ts';
 
 const Text = z.string();

@@ -240,8 +240,15 @@ class CodexSession {
 
   /** Asks for the name of a sub-agent, which its item does not have. */
   async #meet(threadId: string): Promise<void> {
-    const answer = await this.#peer?.ask('thread/read', { threadId, includeTurns: false });
-    this.#subagents.set(threadId, nameOf(SubagentRead.parse(answer).thread));
+    const read = async () => {
+      const answer = await this.#peer?.ask('thread/read', { threadId, includeTurns: false });
+      return SubagentRead.parse(answer).thread;
+    };
+    // One that cannot be read yet, or not at all, is at work nevertheless.
+    const thread = await read()
+      .catch(read)
+      .catch(() => ({ id: threadId }));
+    this.#subagents.set(threadId, nameOf(thread));
     this.#work();
   }
 
@@ -260,7 +267,7 @@ class CodexSession {
 
   /** Prints what came as a whole: what came in parts has been printed, but for the end of its last line. */
   #finish({ id, type, text = '', aggregatedOutput, tool, receiverThreadIds = [] }: Item): void {
-    if (tool === 'spawnAgent') for (const thread of receiverThreadIds) void this.#meet(thread).catch(() => {});
+    if (tool === 'spawnAgent') for (const thread of receiverThreadIds) void this.#meet(thread);
     const isStreamed = this.#streamed.delete(id);
     this.#commands.delete(id);
     if (type === 'agentMessage') this.#turn.say(isStreamed ? '\n' : `${text}\n`);

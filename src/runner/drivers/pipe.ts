@@ -1,5 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
-import type { Driver, Ended, Turn, Watcher } from '../driver.ts';
+import type { Driver, Turn, Watcher } from '../driver.ts';
+import type { Ended } from '../ended.ts';
 import { ProcessGroup, type Program, startFailure } from '../process-group.ts';
 import { Tail } from '../tail.ts';
 

@@ -1,7 +1,8 @@
 import type { IPty } from '@lydell/node-pty';
 import { DomainError } from '../../errors.ts';
 import { clean, oneLine } from '../../text.ts';
-import type { Driver, Ended, Turn, Watcher } from '../driver.ts';
+import type { Driver, Turn, Watcher } from '../driver.ts';
+import type { Ended } from '../ended.ts';
 import { endGroup, isGroupAlive, type Program, type Signalled } from '../process-group.ts';
 import { type Member, SharedTurn } from '../shared-turn.ts';
 import { endStrays, newMark } from '../strays.ts';
@@ -147,7 +148,13 @@ class Terminal {
   }
 
   async #quiet(forMs: () => number, isOver: () => boolean): Promise<void> {
+    const { gate } = this.#options.program;
     for (;;) {
+      if (gate?.isClosed) {
+        // Whatever its screen shows meanwhile is seen later.
+        await gate.opened;
+        this.#printedAt = Math.max(this.#printedAt, performance.now());
+      }
       const left = this.#printedAt + forMs() - performance.now();
       if (left <= 0 || isOver()) return;
       // An interrupt shortens it meanwhile.

@@ -1,7 +1,8 @@
 import { newId } from '../../events/ids.ts';
 import { beginTurn } from '../begin-turn.ts';
-import type { Answer, Driver, Ended, Limited, Mode, Question, Turn, Watcher } from '../driver.ts';
-import type { Mark } from '../output-sender.ts';
+import type { Answer, Driver, Mode, Question, Turn, Watcher } from '../driver.ts';
+import type { Ended, Limited } from '../ended.ts';
+import type { Mark, Printed } from '../output-sender.ts';
 import type { FromHolder, HeldRun } from './messages.ts';
 
 type Asked = { question: Question & { id: string }; answer(answer: Answer): void };
@@ -11,6 +12,9 @@ export class HeldTurn {
   readonly run: string;
   readonly cwd: string;
   kept: unknown;
+  #isForgotten = false;
+  /** The next runner has been told of it, and has not gone on with it yet. */
+  #isLeft = false;
   readonly #tell: (told: FromHolder) => void;
   #turn: Turn | undefined;
   #delivered = false;
@@ -19,7 +23,7 @@ export class HeldTurn {
   #works: readonly string[] = [];
   readonly #asks = new Map<string, Asked>();
   #ended: Ended | Limited | undefined;
-  #after = 0;
+  #after: Printed = { characters: 0, bytes: 0 };
   #printed: { stream: 'stdout' | 'stderr'; text: string }[] = [];
   #characters = 0;
   #marks: Mark[] = [];
@@ -33,6 +37,11 @@ export class HeldTurn {
   /** Its text was given to the agent; a runner may be killed before that. */
   get isGiven(): boolean {
     return this.#turn !== undefined;
+  }
+
+  /** Nobody hears what it prints. */
+  get isLeft(): boolean {
+    return this.#isLeft && this.#ended === undefined;
   }
 
   /** Characters that the server does not have. */
@@ -62,6 +71,19 @@ export class HeldTurn {
     });
   }
 
+  /** Its record is complete: what its agent prints before the next turn is nobody's. */
+  forget(): void {
+    this.#isForgotten = true;
+  }
+
+  leave(): void {
+    this.#isLeft = true;
+  }
+
+  resume(): void {
+    this.#isLeft = false;
+  }
+
   /** Once it has ended, its agent may be at work on what came next. */
   interrupt(): void {
     if (this.#ended === undefined) this.#turn?.interrupt();
@@ -82,7 +104,7 @@ export class HeldTurn {
   /** The server has what was printed up to so many characters. */
   sent(characters: number): void {
     this.#marks = this.#marks.filter((mark) => mark.characters >= characters);
-    this.#drop(characters - this.#after);
+    this.#drop(characters - this.#after.characters);
   }
 
   /** Keeps so many characters for a runner that comes later, the last ones. */
@@ -103,7 +125,7 @@ export class HeldTurn {
       },
       printed: (stream, given) => {
         const text = given.replaceAll('\0', '');
-        if (text === '') return;
+        if (text === '' || this.#isForgotten) return;
         this.#printed.push({ stream, text });
         this.#characters += text.length;
         this.#tell({ say: 'printed', run, stream, text });
@@ -145,13 +167,13 @@ export class HeldTurn {
     while (left > 0) {
       const first = this.#printed[0];
       if (first === undefined) return;
-      const { length } = first.text;
-      if (length <= left) this.#printed.shift();
-      else first.text = first.text.slice(left);
-      const dropped = Math.min(length, left);
-      left -= dropped;
-      this.#after += dropped;
-      this.#characters -= dropped;
+      const dropped = first.text.slice(0, left);
+      first.text = first.text.slice(left);
+      if (first.text === '') this.#printed.shift();
+      const { characters, bytes } = this.#after;
+      this.#after = { characters: characters + dropped.length, bytes: bytes + Buffer.byteLength(dropped) };
+      left -= dropped.length;
+      this.#characters -= dropped.length;
     }
   }
 }

@@ -112,6 +112,7 @@ export class Holder {
     });
     // What never reached the agent has no end: it is claimed again.
     for (const [run, { isGiven }] of this.#turns) if (!isGiven) this.#turns.delete(run);
+    for (const turn of this.#turns.values()) turn.leave();
     this.#say({ say: 'holds', runs: [...this.#turns.values()].map(({ state }) => state) });
     for (const held of this.#drivers.values()) held.pids = '';
     this.#flow();
@@ -135,6 +136,9 @@ export class Holder {
         break;
       }
       case 'close':
+        // What ends waits for nobody who goes on with it.
+        for (const turn of this.#turns.values()) if (turn.cwd === told.cwd) turn.resume();
+        this.#flow();
         await this.#close(told.cwd);
         this.#say({ say: 'closed', cwd: told.cwd });
         break;
@@ -148,12 +152,16 @@ export class Holder {
 
   #takeOf(told: Exclude<ToHolder, { say: 'hello' | 'open' | 'keep' | 'deliver' | 'close' | 'quit' }>): void {
     const turn = this.#turns.get(told.run);
-    if (told.say === 'forget') this.#turns.delete(told.run);
+    if (told.say === 'forget') {
+      turn?.forget();
+      this.#turns.delete(told.run);
+    } else if (told.say === 'resumed') turn?.resume();
     else if (told.say === 'interrupt') turn?.interrupt();
     else if (told.say === 'stop') turn?.stop();
     else if (told.say === 'answer') turn?.answer(told.ask, told.answer);
     else if (told.say === 'sends') turn?.sends(told.mark);
     else turn?.sent(told.characters);
+    this.#flow();
   }
 
   #turnOf({ run, cwd }: { run: string; cwd: string }): HeldTurn {
@@ -218,9 +226,11 @@ export class Holder {
     // A gate that closes again would keep what is told to end from ending.
     if (this.#isEnding) return;
     const { gate, turns, runner } = { gate: this.#gate, turns: [...this.#turns.values()], runner: this.#runner };
-    const waits = runner?.writableLength ?? turns.reduce((sum, { waiting }) => sum + waiting, 0);
+    // A runner that waits for its server has gone on with nothing yet, and keeps what it hears meanwhile.
+    const hears = runner !== undefined && !turns.some(({ isLeft }) => isLeft);
+    const waits = hears ? runner.writableLength : turns.reduce((sum, { waiting }) => sum + waiting, 0);
     // The next runner reads all of it as one line.
-    if (runner !== undefined) for (const turn of turns) turn.cut(WAITING_MAX / turns.length);
+    if (hears) for (const turn of turns) turn.cut(WAITING_MAX / turns.length);
     if (waits > WAITING_MAX) gate.close();
     else gate.open();
   }

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { DomainError, isErrorCode } from '../../errors.ts';
-import type { Driver, Ended, Limited, Turn, Watcher } from '../driver.ts';
+import type { Driver, Turn, Watcher } from '../driver.ts';
+import type { Ended, Limited } from '../ended.ts';
 import { type Keeper, Kept } from '../keeper.ts';
 import { eachLine, jsonOf } from '../lines.ts';
 import { endGroup, isGroupAlive } from '../process-group.ts';
@@ -20,7 +21,7 @@ export class HolderLink {
   /** What it held before. */
   readonly #held: Map<string, HeldRun>;
   /** Of those, what came since. */
-  readonly #early: OfRun[] = [];
+  #early: OfRun[] = [];
   readonly #socket: Socket;
   readonly #runs = new Map<string, Watched>();
   readonly #opening = new Map<string, Opening>();
@@ -119,9 +120,12 @@ export class HolderLink {
   #keeper(cwd: string): Keeper {
     return {
       keep: (run, kept) => this.#say({ say: 'keep', run, cwd, kept }),
-      charactersBefore: (run, sequence) => {
-        const { marks = [], after = 0 } = this.#held.get(run) ?? {};
-        return Math.max(after, marks.find((mark) => mark.sequence === sequence)?.characters ?? after);
+      reached: (run, sequence) => {
+        const { marks = [], after = NOTHING } = this.#held.get(run) ?? {};
+        // Of a flood it is not known how much came before a sequence.
+        const known = sequence === 0 ? NOTHING : (marks.find((mark) => mark.sequence === sequence) ?? after);
+        if (known.characters < after.characters) return { ...after, lost: after.bytes - known.bytes };
+        return { characters: known.characters, bytes: known.bytes, lost: 0 };
       },
       sends: (run, mark) => this.#say({ say: 'sends', run, mark }),
       sent: (run, characters) => this.#say({ say: 'sent', run, characters }),
@@ -173,7 +177,7 @@ export class HolderLink {
     const turn = this.#watch(run, watcher);
     if (held.delivered) watcher.delivered();
     if (held.acknowledged) watcher.acknowledged();
-    let known = characters - held.after;
+    let known = characters - held.after.characters;
     for (const { stream, text } of held.printed) {
       const rest = text.slice(Math.max(0, known));
       if (rest !== '') watcher.printed(stream, rest);
@@ -184,6 +188,8 @@ export class HolderLink {
     for (const question of held.asks) this.#ask(run, question);
     if (held.ended !== undefined) this.#runs.get(run)?.settle(held.ended);
     for (const told of this.#early.filter((told) => told.run === run)) this.#takeOf(told);
+    this.#early = this.#early.filter((told) => told.run !== run);
+    this.#say({ say: 'resumed', run });
     return turn;
   }
 
@@ -262,6 +268,7 @@ export class HolderLink {
   }
 }
 
+const NOTHING = { characters: 0, bytes: 0 };
 const GONE = new DomainError('unavailable', 'The program that holds the agent has ended.', {
   hint: 'Start the runner again.',
 });

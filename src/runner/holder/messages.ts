@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import { COMMAND_MODES } from '../../events/commands.ts';
-import { END_REASONS } from '../../events/runs.ts';
 import { DRIVER_NAMES } from '../driver-names.ts';
+import { Ended, Limited } from '../ended.ts';
 
 /** Of a holder and a runner of different builds, which may not understand each other. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 const Run = z.string();
 const Stream = z.enum(['stdout', 'stderr']);
@@ -25,13 +25,6 @@ export const Start = z.object({
 });
 export type Start = z.infer<typeof Start>;
 
-const Ended = z.object({
-  status: z.enum(['completed', 'failed', 'cancelled', 'timed_out']),
-  end_reason: z.enum(END_REASONS),
-  error: z.string().exactOptional(),
-  result: z.string().exactOptional(),
-});
-const Limited = z.object({ status: z.literal('limited'), reason: z.string(), until: z.string().exactOptional() });
 const Question = z.object({
   id: z.string(),
   kind: z.enum(['permission', 'question']),
@@ -47,7 +40,8 @@ const Answer = z.object({
 const Tokens = z.object({ in: z.number(), out: z.number() });
 const Piece = z.object({ stream: Stream, text: z.string() });
 
-const Mark = z.object({ sequence: z.int(), characters: z.int() });
+const Printed = z.object({ characters: z.int(), bytes: z.int() });
+const Mark = z.object({ sequence: z.int(), ...Printed.shape });
 
 /** What a holder knows of a run. */
 export const HeldRun = z.object({
@@ -62,8 +56,8 @@ export const HeldRun = z.object({
   works: z.array(z.string()),
   asks: z.array(Question),
   ended: z.union([Ended, Limited]).exactOptional(),
-  /** What it printed after so many characters. */
-  after: z.int(),
+  /** How much it printed before what is still there. */
+  after: Printed,
   printed: z.array(Piece),
   marks: z.array(Mark),
 });
@@ -81,6 +75,7 @@ export const ToHolder = z.discriminatedUnion('say', [
     mode: z.enum(COMMAND_MODES),
     env: z.record(z.string(), z.string()),
   }),
+  z.object({ say: z.literal('resumed'), run: Run }),
   z.object({ say: z.literal('interrupt'), run: Run }),
   z.object({ say: z.literal('stop'), run: Run }),
   z.object({ say: z.literal('forget'), run: Run }),

@@ -1,4 +1,5 @@
-// Speaks the protocol of `codex app-server` without a model; `play.mjs` says what it does with a text.
+// Speaks the protocol of `codex app-server` without a model; `play.mjs` says what it does with a text. With `spawn N` it
+// has a sub-agent, whose thread cannot be read the first N times.
 import { createInterface } from 'node:readline';
 import { plays, write } from './play.mjs';
 
@@ -7,6 +8,7 @@ const answers = new Map();
 const total = { inputTokens: 0, outputTokens: 0 };
 let turns = 0;
 let items = 0;
+let unread = 0;
 
 const say = (message) => write(JSON.stringify(message));
 const tell = (method, params) => say({ method, params: { threadId, turnId: `turn-${turns}`, ...params } });
@@ -60,6 +62,13 @@ function use(inputs, outputs) {
   tell('thread/tokenUsage/updated', { tokenUsage: { total } });
 }
 
+function spawn() {
+  const id = 'thread-of-euclid';
+  tell('turn/started', { threadId: id, turn: { id: 'aside' } });
+  const item = { type: 'collabAgentToolCall', id: 'spawned', tool: 'spawnAgent', receiverThreadIds: [id] };
+  tell('item/completed', { item });
+}
+
 function ask(method, params) {
   items += 1;
   const id = `asks-${items}`;
@@ -78,9 +87,15 @@ function answer(method, { threadId: thread, input, expectedTurnId }) {
     turns += 1;
     setImmediate(() => {
       tell('turn/started', { turn: { id: `turn-${turns}` } });
+      unread = Number(/spawn (\d+)/.exec(input[0].text)?.[1] ?? -1);
+      if (unread >= 0) spawn();
       void play.begin(input[0].text);
     });
     return { turn: { id: `turn-${turns}` } };
+  }
+  if (method === 'thread/read') {
+    unread -= 1;
+    return unread >= 0 ? undefined : { thread: { id: thread, agentNickname: 'Euclid', agentRole: 'explorer' } };
   }
   if (method === 'turn/interrupt') {
     tell('item/started', { item: { type: 'commandExecution', id: 'left', command: 'sleep' } });

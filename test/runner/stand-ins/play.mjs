@@ -1,11 +1,13 @@
 // What a stand-in does with a text, whatever it speaks. Words of the text: `work MS` takes so long, `silent MS` says
 // nothing meanwhile, `use N` counts tokens, `ask` asks for leave, `question` asks what to do, `flood N` prints so many
-// MB, `limit` meets the provider's limit, `scout MS` leaves a sub-agent at work after the turn, `crash` ends the process, `fail` ends the turn with an error, `deaf` heeds no
-// interrupt and no signal, like the process that it starts.
+// MB, with `lines` each line by itself, `limit` meets the provider's limit, `scout MS` leaves a sub-agent at work after
+// the turn, `crash` ends the process, `fail` ends the turn with an error, `deaf` heeds no interrupt and no signal, like
+// the process that it starts.
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const BLOCK = `${'x'.repeat(1023)}\n`.repeat(64);
+const LINE = `${'x'.repeat(1023)}\n`;
+const BLOCK = LINE.repeat(64);
 const DEAF = "trap '' TERM INT HUP; echo; while :; do sleep 1; done";
 
 /** Plays the turns of an agent, which says how it speaks. */
@@ -28,8 +30,9 @@ export function plays(agent) {
       deaf = true;
       deafChild((pid) => agent.say(`deaf with ${pid}`, 0));
     }
-    for (let blocks = 16 * number('flood', 0); blocks > 0 && turn === mine; blocks -= 1) {
-      agent.print(BLOCK);
+    const [piece, count] = has('lines') ? [LINE, 1_024] : [BLOCK, 16];
+    for (let pieces = count * number('flood', 0); pieces > 0 && turn === mine; pieces -= 1) {
+      agent.print(piece);
       await drained();
     }
     if (has('ask')) agent.say(`was told: ${await agent.ask()}`, 0);
