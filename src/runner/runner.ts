@@ -218,7 +218,11 @@ export class Runner {
       .then((ended) => {
         this.#tell({ what: 'ended', run: started.run.id, ended });
       })
-      .finally(() => this.#active.delete(started.run.id));
+      .finally(() => {
+        this.#active.delete(started.run.id);
+        // What waits for its turn to be over may be claimed now, and the open question still names it.
+        if (run.isLost) this.#asks.abort();
+      });
   }
 
   /** It was claimed while the runner was told to end: its driver is closed, and the next runner takes the run. */
