@@ -50,8 +50,8 @@ export async function drawAgents(home: string): Promise<string> {
   }
   // The interrupt ends both runs at once, in either order.
   const text = (await runner.ended()).text.replace(
-    '✗ cancelled\n✗ cancelled: Enough.',
-    '✗ cancelled: Enough.\n✗ cancelled',
+    /(run \w+: ✗ cancelled\n)(run \w+: ✗ cancelled: Enough\.\n)/,
+    '$2$1',
   );
   const terminals = [['$ cairn agent run -- claude', ...linesOf(text)], shown];
   return drawTerminals('A runner, and the commands of a person to its agent', drawn(terminals));
@@ -127,7 +127,8 @@ function drawn(terminals: string[][]): Part[][][] {
   return terminals.map((lines) => lines.map((line) => [[cut(steady(line)), colourOf(line)]]));
 }
 
-function colourOf(line: string): Part[1] {
+function colourOf(titled: string): Part[1] {
+  const line = titled.replace(/^run \w+: /, '');
   if (line.startsWith('$ ')) return 'heading';
   if (line.startsWith('▶')) return 'agent';
   if (line.startsWith('✓')) return 'done';

@@ -52,8 +52,9 @@ describe('the screen of a runner', () => {
       'run 22222222:',
       'x',
       'run 22222222: ✓ completed',
+      'run 11111111:',
       'd',
-      '✓ completed',
+      'run 11111111: ✓ completed',
       '',
     ]);
   });

@@ -9,11 +9,12 @@ type Written = (stream: Stream, text: string) => void;
 
 const onTerminal: Written = (stream, text) => void process[stream].write(text);
 
-/** What a person reads of a runner. Where several runs are alive, it says of which each thing is. */
+/** What a person reads of a runner. Once several runs are alive it says of which each thing is, until all have ended. */
 export class RunnerScreen {
   readonly #about: Parameters<typeof noticeLine>[1];
   readonly #write: Written;
   readonly #alive = new Set<string>();
+  #isTitled = false;
   /** The run whose text came last. */
   #printing: string | undefined;
   #isWithinLine = false;
@@ -26,18 +27,20 @@ export class RunnerScreen {
   tell(notice: Notice): void {
     const run = runOf(notice);
     if (notice.what === 'started' || notice.what === 'resumed') this.#alive.add(notice.started.run.id);
+    this.#isTitled ||= this.#alive.size > 1;
     const line = noticeLine(notice, this.#about);
     if (line !== undefined) {
-      const title = run !== undefined && this.#alive.size > 1 ? `${titleOf(run)} ` : '';
+      const title = run !== undefined && this.#isTitled ? `${titleOf(run)} ` : '';
       this.#endLine();
       this.#write('stdout', `${title}${line}\n`);
       this.#printing = undefined;
     }
     if (notice.what === 'ended') this.#alive.delete(notice.run);
+    this.#isTitled &&= this.#alive.size > 0;
   }
 
   printed(run: string, stream: Stream, text: string): void {
-    if (this.#alive.size > 1 && this.#printing !== run) {
+    if (this.#isTitled && this.#printing !== run) {
       this.#endLine();
       this.#write('stdout', `${titleOf(run)}\n`);
     }
@@ -49,7 +52,7 @@ export class RunnerScreen {
 
   /** Nothing continues a line that a run has not ended, where it may be another's. */
   #endLine(): void {
-    if (this.#isWithinLine && this.#alive.size > 1) this.#write('stdout', '\n');
+    if (this.#isWithinLine && this.#isTitled) this.#write('stdout', '\n');
     this.#isWithinLine = false;
   }
 }
