@@ -374,6 +374,32 @@ export type Schema = {
         Update: never;
         Relationships: [];
       };
+      investigation_reports: {
+        Row: {
+          agent_id: string | null;
+          attachments: Json[] | null;
+          changed_by: string | null;
+          command_id: string | null;
+          completed_at: string | null;
+          content: NonNullable<Json>;
+          created_at: string;
+          id: string;
+          project_id: string | null;
+          run_id: string | null;
+          status: string;
+          summary: string | null;
+          tenant_id: string;
+          title: string;
+          updated_at: string;
+          user_id: string;
+          vector_embedding: unknown[] | null;
+          version: number;
+          written_by: string;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
       leases: {
         Row: {
           expires_at: string;
@@ -758,6 +784,7 @@ export type Schema = {
       get_password: { Args: { actor?: Json }; Returns: Json };
       get_position: { Args: { actor: Json }; Returns: Json };
       get_project: { Args: { actor?: Json; project?: string }; Returns: Json };
+      get_report: { Args: { actor?: Json; command?: string; report?: string }; Returns: Json };
       get_session: { Args: { actor?: Json; session_hash: string }; Returns: Json };
       get_state: { Args: { actor?: Json; archived?: Json; at?: string; project?: string; seq?: number }; Returns: Json };
       get_task: { Args: { actor?: Json; task: string; timeline_size?: number }; Returns: Json };
@@ -786,6 +813,7 @@ export type Schema = {
       list_questions: { Args: { actor?: Json; cursor?: string; page_size?: number; project?: string; task?: string }; Returns: Json };
       list_queue: { Args: { actor?: Json; agent?: string; page_size?: number }; Returns: Json };
       list_record_parts: { Args: { actor?: Json }; Returns: Json };
+      list_reports: { Args: { actor?: Json; agent?: string; command?: string; cursor?: string; page_size?: number; project?: string; severity?: string; status?: string }; Returns: Json };
       list_runs: { Args: { actor?: Json; agent?: string; cursor?: string; open_only?: boolean; page_size?: number }; Returns: Json };
       list_secrets: { Args: { actor?: Json }; Returns: Json };
       list_served_urls: { Args: { actor?: Json }; Returns: Json };

@@ -17,6 +17,7 @@ import { addTransferCommands } from './move/declare.ts';
 import { addOutputCommand } from './output/declare.ts';
 import { addPresetsCommands, addProfilesCommands } from './presets/declare.ts';
 import { addProjectsCommands } from './project/declare.ts';
+import { addReportsCommands } from './reports/declare.ts';
 import { addRunnerCommands } from './runner/declare.ts';
 import { addServeCommand } from './serve/declare.ts';
 import { mayBeClient } from './serve/stdin-client.ts';
@@ -79,6 +80,7 @@ function addCommands(program: Command): void {
   addAlertsCommands(program);
   addApprovalsCommands(program);
   addOutputCommand(program);
+  addReportsCommands(program);
   program.commandsGroup('Plan and decide:');
   addChangeCommands(program);
   addProjectsCommands(program);

@@ -36,6 +36,7 @@ const MEANT: Readonly<Record<string, Readonly<Record<string, string>>>> = Object
   commands: { delete: 'cancel', get: 'show', ls: 'list', rm: 'cancel', send: 'cairn send', stop: 'cancel' },
   presets: { add: 'save', create: 'save', delete: 'remove', ls: 'list', rm: 'remove' },
   profiles: { add: 'save', create: 'save', delete: 'remove', ls: 'list', rm: 'remove' },
+  reports: { get: 'show', ls: 'list', view: 'show' },
   runs: { cancel: 'interrupt', end: 'interrupt', get: 'show', kill: 'interrupt', ls: 'list', stop: 'interrupt' },
   project: {
     add: 'create',

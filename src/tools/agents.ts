@@ -54,6 +54,7 @@ import {
 } from './agents-text.ts';
 import { renderOutput } from './output-text.ts';
 import { amount, lines, nextPage } from './render.ts';
+import { reportTools } from './reports.ts';
 import { toolset } from './tool.ts';
 
 const SEND = 'agents:send';
@@ -174,6 +175,7 @@ export const agents = toolset(
       run: getOutput,
       render: renderOutput,
     },
+    ...reportTools,
     list_queue: {
       title: 'List the queue',
       description: 'See what each agent does now and what waits for it, in the order in which it takes them.',

@@ -20,6 +20,7 @@ import {
   setOutputQuota,
   setOutputSearch,
 } from '../services/output.ts';
+import { ListReports, listReports } from '../services/reports.ts';
 import {
   ApproveTask,
   approveTask,
@@ -58,6 +59,7 @@ export const person = {
   list_needs: { name: 'list_needs', scope: 'tasks:read', input: ListNeeds, run: listNeeds },
   list_output: { name: 'list_output', scope: 'agents:read', input: ListOutput, run: listOutput },
   list_questions: { name: 'list_questions', scope: 'tasks:read', input: ListQuestions, run: listQuestions },
+  list_reports: { name: 'list_reports', scope: 'agents:read', input: ListReports, run: listReports },
   release_task: { name: 'release_task', scope: 'tasks:write', input: ReleaseTaskAsPerson, run: releaseTask },
   remove_client: { name: 'remove_client', scope: 'admin', input: RemoveClient, run: removeClient },
   replay_events: { name: 'replay_events', scope: 'admin', input: Everything, run: replayEvents },

@@ -4,6 +4,25 @@ create or replace function app.is_active(run public.agent_runs) returns boolean 
   select run.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
 $$;
 
+-- The one run that the calling agent does now; null if it does none or several.
+create or replace function app.own_active_run(actor app.actor)
+  returns public.agent_runs
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_runs public.agent_runs[] := array(
+    select r from public.agents a
+    join public.agent_runs r on r.tenant_id = a.tenant_id and r.agent_id = a.id
+    where a.tenant_id = actor.tenant_id and a.user_id = actor.user_id and lower(a.name) = lower(actor.agent)
+      and app.is_active(r)
+    limit 2);
+begin
+  return case when cardinality(v_runs) = 1 then v_runs[1] end;
+end
+$$;
+
 -- The state in which a run ends for a reason.
 create or replace function app.state_of_end(end_reason text) returns text language sql immutable as $$
   select case

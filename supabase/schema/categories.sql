@@ -278,6 +278,7 @@ begin
     when 'command' then return app.apply_command(event, expect, actor);
     when 'run' then return app.apply_run(event, expect, actor);
     when 'approval' then return app.apply_approval(event, expect, actor);
+    when 'report' then return app.apply_report(event, expect, actor);
     when 'event' then return app.apply_redaction(event, expect, actor);
     else perform app.fail('invalid_input', format('There is no stream %s.', left(event.stream, 80)));
   end case;
@@ -374,6 +375,40 @@ begin
     on conflict (tenant_id, id) do update set (project_id, user_id, name, description, time_limit_ms, token_budget, memory_limit_mb, cpu_limit_percent, silence_limit_ms, is_default, removed_at, version, created_at, updated_at)
       = (excluded.project_id, excluded.user_id, excluded.name, excluded.description, excluded.time_limit_ms, excluded.token_budget, excluded.memory_limit_mb, excluded.cpu_limit_percent, excluded.silence_limit_ms, excluded.is_default, excluded.removed_at, excluded.version, excluded.created_at, excluded.updated_at);
   return (event, app.profile_full(v_row, v_project.slug), null)::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_report(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_row public.investigation_reports;
+  v_project public.projects;
+begin
+  select * into v_row from public.investigation_reports x
+    where x.tenant_id = event.tenant_id and x.id = app.stream_id(event.stream) for no key update;
+  perform app.check_stream('report', event.stream, v_row.id is not null, event.event_type in ('report.saved'));
+  if coalesce(v_row.project_id::text, event.payload ->> 'project', actor.project_id::text) is not null then
+    v_project := app.find_project(coalesce(v_row.project_id::text, event.payload ->> 'project', actor.project_id::text), actor);
+  end if;
+  event.project_id := v_project.id;
+  event.payload := event.payload - 'project';
+  event.payload := app.prepare_report(event, actor);
+  event.version := app.next_version(v_row.version, expect, 'report');
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;
+  perform app.guard_report(v_row, event, actor);
+  v_row := app.evolve_report(v_row, event);
+  insert into public.investigation_reports select v_row.*
+    on conflict (tenant_id, id) do update set (project_id, command_id, run_id, agent_id, user_id, title, summary, status, content, attachments, written_by, changed_by, version, created_at, updated_at, completed_at)
+      = (excluded.project_id, excluded.command_id, excluded.run_id, excluded.agent_id, excluded.user_id, excluded.title, excluded.summary, excluded.status, excluded.content, excluded.attachments, excluded.written_by, excluded.changed_by, excluded.version, excluded.created_at, excluded.updated_at, excluded.completed_at);
+  perform app.index_report(v_row);
+  return (event, app.report_full(v_row, v_project.slug), v_project.rules -> 'triggers')::app.applied;
 end
 $function$;
 -- owner cairn_owner
@@ -690,6 +725,21 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.differing_investigation_reports(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.investigation_reports, log public.investigation_reports)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_investigation_reports($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.investigation_reports x
+    where x.tenant_id = $1 and ($2 is null or 'report:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.command_id, l.run_id, l.agent_id, l.user_id, l.title, l.summary, l.status, l.content, l.attachments, l.written_by, l.changed_by, l.version, l.created_at, l.updated_at, l.completed_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).command_id, (f.state).run_id, (f.state).agent_id, (f.state).user_id, (f.state).title, (f.state).summary, (f.state).status, (f.state).content, (f.state).attachments, (f.state).written_by, (f.state).changed_by, (f.state).version, (f.state).created_at, (f.state).updated_at, (f.state).completed_at)
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.differing_messages(tenant_id uuid, streams text[])
  RETURNS TABLE(id uuid, live public.messages, log public.messages)
  LANGUAGE sql
@@ -766,6 +816,9 @@ CREATE AGGREGATE app.fold_profile(public.events) (sfunc = app.fold_step, stype =
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_project(public.events) (sfunc = app.fold_step, stype = public.projects);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_report(public.events) (sfunc = app.fold_step, stype = public.investigation_reports);
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_run(public.events) (sfunc = app.fold_step, stype = public.agent_runs);
@@ -924,6 +977,20 @@ begin
     return jsonb_populate_record(null::public.execution_constraints, '{}' || event.payload);
   end if;
   return app.evolve_profile(state, event);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.investigation_reports, event public.events)
+ RETURNS public.investigation_reports
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.investigation_reports, '{}' || event.payload);
+  end if;
+  return app.evolve_report(state, event);
 end
 $function$;
 -- owner cairn_owner
@@ -1229,6 +1296,28 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.folded_investigation_reports(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.investigation_reports)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_report(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'report:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'report:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.folded_messages(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
  RETURNS TABLE(id uuid, state public.messages)
  LANGUAGE sql
@@ -1318,6 +1407,9 @@ begin
     when 'checkpoint' then return (
       select app.found_checkpoint(x) from public.checkpoints x
       where x.tenant_id = found_document.tenant_id and x.id = found_document.id);
+    when 'report' then return (
+      select app.found_report(x) from public.investigation_reports x
+      where x.tenant_id = found_document.tenant_id and x.id = found_document.id);
     when 'output' then return (
       select app.found_screen(x) from app.run_screens x
       where x.tenant_id = found_document.tenant_id and x.run_id = found_document.id);
@@ -1361,6 +1453,14 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.index_report(report public.investigation_reports)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  select app.index_text('report', report.tenant_id, report.id, report.project_id, app.report_text(report))
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.index_task(task public.tasks)
  RETURNS void
  LANGUAGE sql
@@ -1374,7 +1474,7 @@ CREATE OR REPLACE FUNCTION app.list_kinds()
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select array['project', 'task', 'artifact', 'decision', 'checkpoint', 'event', 'output']
+  select array['project', 'task', 'artifact', 'decision', 'checkpoint', 'report', 'event', 'output']
 $function$;
 -- owner cairn_owner
 
@@ -1401,6 +1501,10 @@ AS $function$
   union all
   select 'checkpoint', x.id, x.project_id, 'checkpoint:' || x.id, app.checkpoint_text(x)
   from public.checkpoints x
+  where x.tenant_id = $1
+  union all
+  select 'report', x.id, x.project_id, 'report:' || x.id, app.report_text(x)
+  from public.investigation_reports x
   where x.tenant_id = $1
   union all
   select 'event', x.id, x.project_id, x.stream, app.searchable_text(x)

@@ -51,6 +51,7 @@ create policy read on app.read_models as permissive for select to cairn_keeper, 
 -- app.read_models: (preset,command_presets,10,f,f,"{usage_count,last_used_at}")
 -- app.read_models: (profile,execution_constraints,9,f,f,{})
 -- app.read_models: (project,projects,1,t,f,{})
+-- app.read_models: (report,investigation_reports,15,t,t,{vector_embedding})
 -- app.read_models: (run,agent_runs,13,f,f,"{steps_count,tokens_in,tokens_out,cost_credits,subagents}")
 -- app.read_models: (session,agent_sessions,6,f,f,{})
 -- app.read_models: (task,tasks,2,t,t,"{open_dependencies,open_parts}")

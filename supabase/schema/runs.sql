@@ -251,6 +251,25 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.own_active_run(actor app.actor)
+ RETURNS public.agent_runs
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_runs public.agent_runs[] := array(
+    select r from public.agents a
+    join public.agent_runs r on r.tenant_id = a.tenant_id and r.agent_id = a.id
+    where a.tenant_id = actor.tenant_id and a.user_id = actor.user_id and lower(a.name) = lower(actor.agent)
+      and app.is_active(r)
+    limit 2);
+begin
+  return case when cardinality(v_runs) = 1 then v_runs[1] end;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.reach_of(agent public.agents)
  RETURNS text
  LANGUAGE sql

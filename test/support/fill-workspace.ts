@@ -20,6 +20,7 @@ export type Filled = {
   preset: string;
   profile: string;
   approval: string;
+  report: string;
 };
 
 /** Fills a workspace: every table has a row, every kind of thing happened. */
@@ -71,6 +72,7 @@ export async function fillWorkspace(who: Caller, slug = 'web'): Promise<Filled> 
     ...(await saveCommands(who, slug)),
     ...(await sendCommands(who, slug)),
     approval: await ask(who, slug),
+    report: await report(who, slug),
   };
 }
 
@@ -115,6 +117,16 @@ async function ask(who: Caller, project: string): Promise<string> {
   const id = newId();
   const data = { kind: 'question', title: 'Which pelican flies?', detail: { pelicans: 2 }, ttl_seconds: 600, project };
   await record(who, { stream: `approval:${id}`, type: 'approval.requested', data });
+  return id;
+}
+
+/** An agent has written down what it found. */
+async function report(who: Caller, project: string): Promise<string> {
+  const id = newId();
+  const findings = [{ description: 'The pelican limps.', severity: 'high', evidence: ['pelican.jpg'] }];
+  const attachments = [{ name: 'Pelican notes', content: 'It limps on the left.' }];
+  const data = { title: 'Health of the pelican', summary: 'The pelican limps.', findings, attachments, project };
+  await record(who, { stream: `report:${id}`, type: 'report.saved', data });
   return id;
 }
 
