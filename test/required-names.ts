@@ -74,6 +74,12 @@ export const RELATIONS: Readonly<Record<string, Relation>> = Object.freeze({
       vector_embedding created_at updated_at completed_at`,
     values: { status: 'draft in_progress complete' },
   },
+  agent_memory: {
+    is: 'table',
+    columns: `tenant_id id run_id project_id user_id scope subject_id kind key text confidence source_event_id
+      superseded_by expires_at created_at updated_at`,
+    values: { scope: 'run agent project workspace', kind: 'fact preference procedure hypothesis' },
+  },
   // Artifacts of runs are among those of tasks.
   agent_artifacts: {
     is: 'view',
@@ -102,6 +108,7 @@ export const EVENTS: Readonly<Record<string, string>> = Object.freeze({
   preset: 'saved removed',
   profile: 'saved removed',
   report: 'saved completed',
+  memory: 'remembered forgotten',
 });
 
 /** Values of `end_reason` in `run.finished`, at least. */
@@ -114,11 +121,11 @@ export const TRIGGERS: Readonly<Record<string, string>> = Object.freeze({
 
 /** Promised, and not there yet. */
 export const LATER = Object.freeze({
-  relations: 'trace_entries audit_logs audit_entries agent_memory',
+  relations: 'trace_entries audit_logs audit_entries',
   // What ends a run with the last of its steps comes with those that report steps.
   functions: 'check_run_completion',
   triggers: 'trigger_check_run_completion',
-  events: 'memory.remembered memory.forgotten',
+  events: '',
 });
 
 export function words(list: string): string[] {

@@ -55,6 +55,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   list_queue: '`cairn queue`',
   list_runs: '`cairn runs`',
   list_tasks: '`cairn tasks`',
+  recall: '`cairn memory`',
   record_decision: "an agent's record_decision",
   record_event: '`cairn note`',
   redact_event: '`cairn events redact`',

@@ -13,6 +13,7 @@ import { addDatabaseCommands } from './database/declare.ts';
 import { addHelpCommands } from './help.ts';
 import { addJobsCommands, addWorkerCommand } from './jobs/declare.ts';
 import { addEventsCommands } from './log/declare.ts';
+import { addMemoryCommands } from './memory/declare.ts';
 import { addTransferCommands } from './move/declare.ts';
 import { addOutputCommand } from './output/declare.ts';
 import { addPresetsCommands, addProfilesCommands } from './presets/declare.ts';
@@ -81,6 +82,7 @@ function addCommands(program: Command): void {
   addApprovalsCommands(program);
   addOutputCommand(program);
   addReportsCommands(program);
+  addMemoryCommands(program);
   program.commandsGroup('Plan and decide:');
   addChangeCommands(program);
   addProjectsCommands(program);

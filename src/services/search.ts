@@ -7,15 +7,15 @@ import { page } from './pagination.ts';
 import { ProjectFilter, projectFilter } from './project-filter.ts';
 import { insufficient, showsAgents, showsProjects, showsTasks, TASKS_HIDDEN } from './visible-scopes.ts';
 
-const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project', 'report', 'output'] as const;
+const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project', 'report', 'memory', 'output'] as const;
 type Kind = (typeof KINDS)[number];
 // Events belong to the timeline, which needs the scope of tasks.
-const PROJECT_KINDS: readonly Kind[] = ['decision', 'checkpoint', 'project'];
+const PROJECT_KINDS: readonly Kind[] = ['decision', 'checkpoint', 'project', 'memory'];
 
 export const Search = z.strictObject({
   query: line(500).describe('At most 32 words, all of which must occur; "a phrase", or and NOT work.'),
   project: ProjectFilter,
-  kinds: z.array(z.enum(KINDS)).max(8).optional(),
+  kinds: z.array(z.enum(KINDS)).max(9).optional(),
   ...page(10, 50),
 });
 

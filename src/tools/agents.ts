@@ -52,6 +52,7 @@ import {
   renderNext,
   runLine,
 } from './agents-text.ts';
+import { memoryTools } from './memory.ts';
 import { renderOutput } from './output-text.ts';
 import { amount, lines, nextPage } from './render.ts';
 import { reportTools } from './reports.ts';
@@ -176,6 +177,7 @@ export const agents = toolset(
       render: renderOutput,
     },
     ...reportTools,
+    ...memoryTools,
     list_queue: {
       title: 'List the queue',
       description: 'See what each agent does now and what waits for it, in the order in which it takes them.',

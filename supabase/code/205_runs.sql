@@ -23,6 +23,31 @@ begin
 end
 $$;
 
+-- Finds a run of an agent of the caller's by its id; without one the run that the calling agent does now, or null.
+-- Raises not_found.
+create or replace function app.find_own_run(ref text, actor app.actor)
+  returns public.agent_runs
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_run public.agent_runs;
+begin
+  if ref is null then
+    return app.own_active_run(actor);
+  end if;
+  select r.* into v_run from public.agent_runs r
+    join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
+    where r.tenant_id = actor.tenant_id and r.id = app.as_uuid(ref) and a.user_id = actor.user_id;
+  if v_run.id is null then
+    perform app.fail('not_found', format('There is no run %s of an agent of yours.', left(ref, 80)),
+      jsonb_build_object('field', 'run'), 'list_runs shows the ids.');
+  end if;
+  return v_run;
+end
+$$;
+
 -- The state in which a run ends for a reason.
 create or replace function app.state_of_end(end_reason text) returns text language sql immutable as $$
   select case

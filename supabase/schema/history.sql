@@ -47,6 +47,7 @@ create policy read on app.read_models as permissive for select to cairn_keeper, 
 -- app.read_models: (checkpoint,checkpoints,5,t,t,{})
 -- app.read_models: (command,commands,12,f,f,{})
 -- app.read_models: (decision,decisions,4,t,t,{})
+-- app.read_models: (memory,agent_memory,16,t,f,{})
 -- app.read_models: (message,messages,7,f,f,{})
 -- app.read_models: (preset,command_presets,10,f,f,"{usage_count,last_used_at}")
 -- app.read_models: (profile,execution_constraints,9,f,f,{})

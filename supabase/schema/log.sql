@@ -234,6 +234,20 @@ create policy reach on public.events as restrictive for all to cairn_owner using
 -- app.event_fields: (decision.recorded,title,line,t,300,,f,)
 -- app.event_fields: (decision.superseded,by,ref,t,80,,f,)
 -- app.event_fields: (event.redacted,reason,said,t,4000,,f,)
+-- app.event_fields: (memory.remembered,agent_id,ref,f,80,,t,)
+-- app.event_fields: (memory.remembered,confidence,number,f,,,f,)
+-- app.event_fields: (memory.remembered,key,line,t,200,,f,)
+-- app.event_fields: (memory.remembered,kind,one_of,f,,"{fact,preference,procedure,hypothesis}",f,)
+-- app.event_fields: (memory.remembered,project,ref,f,80,,f,)
+-- app.event_fields: (memory.remembered,run,ref,f,80,,f,)
+-- app.event_fields: (memory.remembered,scope,one_of,t,,"{run,agent,project,workspace}",f,)
+-- app.event_fields: (memory.remembered,source,positive,f,999999999,,f,)
+-- app.event_fields: (memory.remembered,source_event_id,ref,f,80,,t,)
+-- app.event_fields: (memory.remembered,status,one_of,f,,"{noted,proposed}",t,)
+-- app.event_fields: (memory.remembered,task,ref,f,80,,f,)
+-- app.event_fields: (memory.remembered,text,said,t,2000,,f,)
+-- app.event_fields: (memory.remembered,ttl_seconds,positive,f,315360000,,f,)
+-- app.event_fields: (memory.superseded,by,ref,t,80,,f,)
 -- app.event_fields: (message.enqueued,payload,object,t,65536,,f,)
 -- app.event_fields: (message.enqueued,project,ref,t,80,,f,)
 -- app.event_fields: (message.enqueued,topic,line,t,100,,f,)
@@ -403,6 +417,12 @@ create policy reach on public.events as restrictive for all to cairn_owner using
 -- app.event_types: (decision.recorded,1,"{title,choice,rationale}",f,t,f)
 -- app.event_types: (decision.superseded,1,{by},t,f,f)
 -- app.event_types: (event.redacted,1,{reason},t,f,f)
+-- app.event_types: (memory.approved,1,{},f,f,t)
+-- app.event_types: (memory.declined,1,{},f,f,t)
+-- app.event_types: (memory.forgotten,1,{},f,f,t)
+-- app.event_types: (memory.remembered,1,"{key,text,scope}",f,t,f)
+-- app.event_types: (memory.restored,1,{},t,f,f)
+-- app.event_types: (memory.superseded,1,{by},t,f,f)
 -- app.event_types: (message.enqueued,1,"{project,topic,payload}",t,t,f)
 -- app.event_types: (preset.changed,1,{},f,f,f)
 -- app.event_types: (preset.removed,1,{},f,f,f)
@@ -616,9 +636,14 @@ begin
       perform app.fail('invalid_input', 'The ref and project_id must be those of the event''s project.',
         jsonb_build_object('field', 'ref'));
     end if;
-  elsif event.event_type = 'task.approved' and event.actor ->> 'agent' is not null then
-    perform app.fail('invalid_input', 'A person approves a task: the actor must name no agent.',
-      jsonb_build_object('field', 'actor'));
+  elsif event.event_type in ('task.approved', 'memory.approved') and event.actor ->> 'agent' is not null then
+    perform app.fail('invalid_input', format('A person approves a %s: the actor must name no agent.',
+        split_part(event.event_type, '.', 1)), jsonb_build_object('field', 'actor'));
+  elsif event.event_type like 'report.%' then
+    perform app.check_report_items(event.payload);
+  elsif event.event_type = 'memory.remembered' then
+    perform app.check_confidence(event.payload);
+    perform app.check_form('scope', app.memory_subject(event) is not null, 'one that has a subject');
   end if;
   -- A task waits for tasks that were there before.
   if event.event_type in ('task.created', 'task.dependencies_changed') and exists (

@@ -70,7 +70,7 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.check_report_items(event public.events)
+CREATE OR REPLACE FUNCTION app.check_report_items(payload jsonb)
  RETURNS void
  LANGUAGE plpgsql
  STABLE
@@ -79,26 +79,18 @@ AS $function$
 declare
   v_list record;
 begin
-  for v_list in select f.key as name, f.value as fields, event.payload -> f.key as items
-      from jsonb_each(app.report_items()) f where event.payload ? f.key loop
+  for v_list in select f.key as name, f.value as fields, payload -> f.key as items
+      from jsonb_each(app.report_items()) f where payload ? f.key loop
     perform app.check_form(v_list.name, app.are_items(v_list.items, v_list.fields),
       format('a list of {%s}', (
         select string_agg(n.key || case when (n.value ->> 2)::boolean then '' else '?' end, ', ')
         from jsonb_each(v_list.fields) n)));
   end loop;
   perform app.check_form('attachments', not exists (
-      select from jsonb_array_elements(event.payload -> 'attachments') a
+      select from jsonb_array_elements(payload -> 'attachments') a
       where (a ? 'url')::integer + (a ? 'content')::integer + (a ? 'artifact')::integer <> 1
         or a ->> 'url' !~* '^https?://'),
     'each with a url of http or https, a content or an artifact');
-  if exists (
-      select from jsonb_array_elements(event.payload -> 'attachments') a
-      where a ? 'artifact' and not exists (
-        select from public.artifacts x
-        where x.tenant_id = event.tenant_id and x.id = app.as_uuid(a ->> 'artifact'))) then
-    perform app.fail('not_found', 'An attachment names no artifact of this workspace.',
-      jsonb_build_object('field', 'attachments'), 'get_task shows the ids of a task''s artifacts.');
-  end if;
 end
 $function$;
 -- owner cairn_owner
@@ -180,7 +172,15 @@ begin
     perform app.fail('illegal_transition', format('The report "%s" has no summary.', left(report.title, 200)),
       jsonb_build_object('field', 'summary'), 'Give it one: save_report with summary and complete.');
   end if;
-  perform app.check_report_items(event);
+  perform app.check_report_items(event.payload);
+  if exists (
+      select from jsonb_array_elements(event.payload -> 'attachments') a
+      where a ? 'artifact' and not exists (
+        select from public.artifacts x
+        where x.tenant_id = event.tenant_id and x.id = app.as_uuid(a ->> 'artifact'))) then
+    perform app.fail('not_found', 'An attachment names no artifact of this workspace.',
+      jsonb_build_object('field', 'attachments'), 'get_task shows the ids of a task''s artifacts.');
+  end if;
   v_next := app.evolve_report(report, event);
   select string_agg(format('%s %s', l.most, l.name), ', ') into v_excess
     from (values ('sections', 100), ('findings', 500), ('recommendations', 200)) l (name, most)
@@ -230,18 +230,8 @@ declare
 begin
   if event.event_type <> 'report.saved' then
     return event.payload;
-  elsif event.payload ? 'run' then
-    select r.* into v_run from public.agent_runs r
-      join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
-      where r.tenant_id = event.tenant_id and r.id = app.as_uuid(event.payload ->> 'run')
-        and a.user_id = event.user_id;
-    if v_run.id is null then
-      perform app.fail('not_found', 'A report is of a run of an agent of yours, or of none.',
-        jsonb_build_object('field', 'run'), 'list_runs shows the ids.');
-    end if;
-  else
-    v_run := app.own_active_run(actor);
   end if;
+  v_run := app.find_own_run(event.payload ->> 'run', actor);
   return event.payload
     || jsonb_strip_nulls(jsonb_build_object('run', v_run.id, 'command_id', v_run.command_id,
       'agent_id', v_run.agent_id));

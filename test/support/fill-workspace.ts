@@ -21,6 +21,7 @@ export type Filled = {
   profile: string;
   approval: string;
   report: string;
+  memory: string;
 };
 
 /** Fills a workspace: every table has a row, every kind of thing happened. */
@@ -73,6 +74,7 @@ export async function fillWorkspace(who: Caller, slug = 'web'): Promise<Filled> 
     ...(await sendCommands(who, slug)),
     approval: await ask(who, slug),
     report: await report(who, slug),
+    memory: await remember(who, slug),
   };
 }
 
@@ -128,6 +130,17 @@ async function report(who: Caller, project: string): Promise<string> {
   const data = { title: 'Health of the pelican', summary: 'The pelican limps.', findings, attachments, project };
   await record(who, { stream: `report:${id}`, type: 'report.saved', data });
   return id;
+}
+
+/** What was remembered first is superseded. */
+async function remember(who: Caller, project: string): Promise<string> {
+  const [first, second] = [newId(), newId()];
+  const data = { scope: 'project', key: 'Pelican food', project };
+  await append(who, [
+    { stream: `memory:${first}`, type: 'memory.remembered', data: { ...data, text: 'The pelican eats fish.' } },
+    { stream: `memory:${second}`, type: 'memory.remembered', data: { ...data, text: 'The pelican eats bread.' } },
+  ]);
+  return second;
 }
 
 /** A preset and a profile for the project. */
