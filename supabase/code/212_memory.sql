@@ -276,6 +276,10 @@ declare
     select t.id from app.tasks_by_status(project, 'in_progress', 100) t
     where t.locked_by_user = actor.user_id
       and (t.locked_by = app.actor_name(actor) or starts_with(t.locked_by, app.actor_name(actor) || '/')));
+  v_reach constant tsquery := format('''=t%s'' & ''=kmemory''', actor.tenant_id)::tsquery;
+  v_found uuid[] := case when words is not null then array(
+    select s.id from app.search_documents s
+    where s.words @@ (v_reach && given_memories.words) and s.tenant_id = actor.tenant_id limit 1000) end;
 begin
   return query
     select x, row_number() over (order by (x.task_id = any (v_tasks)) is true desc,
@@ -293,9 +297,7 @@ begin
       and (chosen ->> 'key' is null or lower(x.key) = lower(chosen ->> 'key'))
       and (chosen ->> 'scope' is null or x.scope = chosen ->> 'scope')
       and (chosen ->> 'kind' is null or x.kind = chosen ->> 'kind')
-      and (words is null or exists (
-        select from app.search_documents s
-        where s.tenant_id = x.tenant_id and s.kind = 'memory' and s.id = x.id and s.words @@ given_memories.words))
+      and (words is null or x.id = any (v_found))
     order by 2 limit 1000;
 end
 $$;

@@ -12537,6 +12537,10 @@ declare
     select t.id from app.tasks_by_status(project, 'in_progress', 100) t
     where t.locked_by_user = actor.user_id
       and (t.locked_by = app.actor_name(actor) or starts_with(t.locked_by, app.actor_name(actor) || '/')));
+  v_reach constant tsquery := format('''=t%s'' & ''=kmemory''', actor.tenant_id)::tsquery;
+  v_found uuid[] := case when words is not null then array(
+    select s.id from app.search_documents s
+    where s.words @@ (v_reach && given_memories.words) and s.tenant_id = actor.tenant_id limit 1000) end;
 begin
   return query
     select x, row_number() over (order by (x.task_id = any (v_tasks)) is true desc,
@@ -12554,9 +12558,7 @@ begin
       and (chosen ->> 'key' is null or lower(x.key) = lower(chosen ->> 'key'))
       and (chosen ->> 'scope' is null or x.scope = chosen ->> 'scope')
       and (chosen ->> 'kind' is null or x.kind = chosen ->> 'kind')
-      and (words is null or exists (
-        select from app.search_documents s
-        where s.tenant_id = x.tenant_id and s.kind = 'memory' and s.id = x.id and s.words @@ given_memories.words))
+      and (words is null or x.id = any (v_found))
     order by 2 limit 1000;
 end
 $$;
@@ -18136,6 +18138,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003500', '798e6994eb592fcd9147998851401713c0b81df9adbca4222589f0fa95a6489d', '0.1.0'),
   ('20261201003505', '3c81e2067c885f157d90fa12054965f3caabade2131919c60299b2668b98a31a', '0.1.0'),
   ('20261201003510', '4f2dce7dc6f18c08281c7f93e142aea2f09bbc4b7de1c8aa4e3c8156df24ec69', '0.1.0'),
-  ('code', 'f8bf33544f0bfc53fc251cf21163c0b7a9ab5d9db0572bd23285710de160aa43', '0.1.0')
+  ('code', 'e5fb183127438b012cadaa35fc55ae07df7b57f628faca1d85ba6e5eacfad5f7', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
