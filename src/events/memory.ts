@@ -12,7 +12,12 @@ const STATUSES = ['noted', 'proposed', 'approved', 'declined', 'forgotten'] as c
 
 const TTL_SECONDS_MAX = 315_360_000;
 
-const Confidence = z.number().min(0).max(1).register(FIELD_CHECKS, { kind: 'number' });
+const Confidence = z
+  .number()
+  .min(0)
+  .max(1)
+  .refine((share) => share === 0 || share >= 1e-15, 'must be zero, or from 10^-15')
+  .register(FIELD_CHECKS, { kind: 'fraction' });
 
 export const MemoryNoted = z.object({
   key: line(200).describe('Its name, like deploy-port: a later memory of this key supersedes it.'),

@@ -74,7 +74,7 @@ select app.declare_event('memory.declined', 'verb_only');
 select app.declare_event('memory.forgotten', 'verb_only');
 
 select app.declare_event('memory.remembered', 'creates', 'key!:line:200', 'text!:said:2000',
-  'kind:one_of:fact|preference|procedure|hypothesis', 'confidence:number', 'ttl_seconds:positive:315360000',
+  'kind:one_of:fact|preference|procedure|hypothesis', 'confidence:fraction', 'ttl_seconds:positive:315360000',
   'source:positive:999999999', 'task:ref:80', 'scope!:one_of:run|agent|project|workspace', 'run:ref:80',
   'project:ref:80', 'agent_id+:ref:80', 'source_event_id+:ref:80', 'status+:one_of:noted|proposed');
 

@@ -84,7 +84,6 @@ declare
   v_subject constant uuid := app.memory_subject(event);
 begin
   if event.event_type = 'memory.remembered' then
-    perform app.check_confidence(event.payload);
     if (
         select count(*)
         from (
@@ -113,16 +112,6 @@ begin
     end if;
   end if;
 end
-$$;
-
-create or replace function app.check_confidence(payload jsonb)
-  returns void
-  language sql
-  immutable
-  set search_path = pg_catalog, pg_temp
-as $$
-  select app.check_form('confidence', coalesce((payload ->> 'confidence')::numeric between 0 and 1, true),
-    'a number from 0 to 1')
 $$;
 
 -- A redacted memory has a key of its own: others with the same blank are not of one key.

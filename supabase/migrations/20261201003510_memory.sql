@@ -38,3 +38,9 @@ create index idx_agent_memory_task_id on public.agent_memory (tenant_id, task_id
 create index idx_agent_memory_run_id on public.agent_memory (tenant_id, run_id) where run_id is not null;
 create index idx_agent_memory_project_id on public.agent_memory (project_id);
 create index idx_agent_memory_user_id on public.agent_memory (user_id);
+
+-- A field may be a number from 0 to 1.
+alter table app.event_fields drop constraint event_fields_kind_check;
+alter table app.event_fields add constraint event_fields_kind_check check (kind in (
+    'text', 'said', 'line', 'ref', 'ref[]', 'text[]', 'label[]', 'integer', 'positive', 'number', 'fraction', 'boolean',
+    'object', 'array', 'one_of'));

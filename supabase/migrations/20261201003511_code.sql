@@ -86,6 +86,8 @@ begin
       -- Refuses numbers that double precision cannot hold, or holds as zero.
       return v_type = 'number' and abs(v_text::numeric) <= 1e15
         and (v_text::numeric = 0 or abs(v_text::numeric) >= 1e-15);
+    when 'fraction' then
+      return v_type = 'number' and v_text::numeric <= 1 and (v_text::numeric = 0 or v_text::numeric >= 1e-15);
     when 'boolean' then return v_type = 'boolean';
     when 'object', 'array' then
       return v_type = kind and octet_length(value::text) <= size_max and app.is_clean_json(value);
@@ -961,6 +963,7 @@ begin
       when 'integer' then 'a whole number from 0 to ' || v_field.size_max
       when 'positive' then 'a whole number from 1 to ' || v_field.size_max
       when 'number' then 'zero, or a number from 10^-15 to 10^15 on either side of it'
+      when 'fraction' then 'a number from 0 to 1'
       when 'label[]' then
         format('a list of at most %s labels, each one line of 1 to %s characters that can be seen', v_field.size_max,
           v_field.item_max)
@@ -1330,7 +1333,6 @@ begin
   elsif event.event_type like 'report.%' then
     perform app.check_report_items(event.payload);
   elsif event.event_type = 'memory.remembered' then
-    perform app.check_confidence(event.payload);
     perform app.check_form('scope', app.memory_subject(event) is not null, 'one that has a subject');
   end if;
   -- A task waits for tasks that were there before.
@@ -1489,7 +1491,7 @@ select app.declare_event('memory.declined', 'verb_only');
 select app.declare_event('memory.forgotten', 'verb_only');
 
 select app.declare_event('memory.remembered', 'creates', 'key!:line:200', 'text!:said:2000',
-  'kind:one_of:fact|preference|procedure|hypothesis', 'confidence:number', 'ttl_seconds:positive:315360000',
+  'kind:one_of:fact|preference|procedure|hypothesis', 'confidence:fraction', 'ttl_seconds:positive:315360000',
   'source:positive:999999999', 'task:ref:80', 'scope!:one_of:run|agent|project|workspace', 'run:ref:80',
   'project:ref:80', 'agent_id+:ref:80', 'source_event_id+:ref:80', 'status+:one_of:noted|proposed');
 
@@ -12345,7 +12347,6 @@ declare
   v_subject constant uuid := app.memory_subject(event);
 begin
   if event.event_type = 'memory.remembered' then
-    perform app.check_confidence(event.payload);
     if (
         select count(*)
         from (
@@ -12374,16 +12375,6 @@ begin
     end if;
   end if;
 end
-$$;
-
-create or replace function app.check_confidence(payload jsonb)
-  returns void
-  language sql
-  immutable
-  set search_path = pg_catalog, pg_temp
-as $$
-  select app.check_form('confidence', coalesce((payload ->> 'confidence')::numeric between 0 and 1, true),
-    'a number from 0 to 1')
 $$;
 
 -- A redacted memory has a key of its own: others with the same blank are not of one key.
@@ -18137,7 +18128,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003458', '97dbf3a67bd775475719033f15ff449e23a6528f4c58a058adee9327cb453248', '0.1.0'),
   ('20261201003500', '798e6994eb592fcd9147998851401713c0b81df9adbca4222589f0fa95a6489d', '0.1.0'),
   ('20261201003505', '3c81e2067c885f157d90fa12054965f3caabade2131919c60299b2668b98a31a', '0.1.0'),
-  ('20261201003510', '4f2dce7dc6f18c08281c7f93e142aea2f09bbc4b7de1c8aa4e3c8156df24ec69', '0.1.0'),
-  ('code', 'e5fb183127438b012cadaa35fc55ae07df7b57f628faca1d85ba6e5eacfad5f7', '0.1.0')
+  ('20261201003510', '4a2c22d07826518b9e6a600ddab99c58348ffce09c032d8c25eb70b1ed8374a3', '0.1.0'),
+  ('code', '97e78035c7887bbfde792b7c579f73c0af4cc27388488a2f2ca672ba977db401', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

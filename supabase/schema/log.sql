@@ -48,7 +48,7 @@ create table app.event_fields (
   item_max integer,
   constraint event_fields_pkey PRIMARY KEY (event_type, field),
   constraint event_fields_event_type_fkey FOREIGN KEY (event_type) REFERENCES app.event_types(event_type),
-  constraint event_fields_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'said'::text, 'line'::text, 'ref'::text, 'ref[]'::text, 'text[]'::text, 'label[]'::text, 'integer'::text, 'positive'::text, 'number'::text, 'boolean'::text, 'object'::text, 'array'::text, 'one_of'::text])))
+  constraint event_fields_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'said'::text, 'line'::text, 'ref'::text, 'ref[]'::text, 'text[]'::text, 'label[]'::text, 'integer'::text, 'positive'::text, 'number'::text, 'fraction'::text, 'boolean'::text, 'object'::text, 'array'::text, 'one_of'::text])))
 );
 alter table app.event_fields enable row level security;
 alter table app.event_fields force row level security;
@@ -235,7 +235,7 @@ create policy reach on public.events as restrictive for all to cairn_owner using
 -- app.event_fields: (decision.superseded,by,ref,t,80,,f,)
 -- app.event_fields: (event.redacted,reason,said,t,4000,,f,)
 -- app.event_fields: (memory.remembered,agent_id,ref,f,80,,t,)
--- app.event_fields: (memory.remembered,confidence,number,f,,,f,)
+-- app.event_fields: (memory.remembered,confidence,fraction,f,,,f,)
 -- app.event_fields: (memory.remembered,key,line,t,200,,f,)
 -- app.event_fields: (memory.remembered,kind,one_of,f,,"{fact,preference,procedure,hypothesis}",f,)
 -- app.event_fields: (memory.remembered,project,ref,f,80,,f,)
@@ -579,6 +579,7 @@ begin
       when 'integer' then 'a whole number from 0 to ' || v_field.size_max
       when 'positive' then 'a whole number from 1 to ' || v_field.size_max
       when 'number' then 'zero, or a number from 10^-15 to 10^15 on either side of it'
+      when 'fraction' then 'a number from 0 to 1'
       when 'label[]' then
         format('a list of at most %s labels, each one line of 1 to %s characters that can be seen', v_field.size_max,
           v_field.item_max)
@@ -642,7 +643,6 @@ begin
   elsif event.event_type like 'report.%' then
     perform app.check_report_items(event.payload);
   elsif event.event_type = 'memory.remembered' then
-    perform app.check_confidence(event.payload);
     perform app.check_form('scope', app.memory_subject(event) is not null, 'one that has a subject');
   end if;
   -- A task waits for tasks that were there before.

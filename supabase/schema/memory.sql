@@ -72,17 +72,6 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.check_confidence(payload jsonb)
- RETURNS void
- LANGUAGE sql
- IMMUTABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-  select app.check_form('confidence', coalesce((payload ->> 'confidence')::numeric between 0 and 1, true),
-    'a number from 0 to 1')
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.evolve_memory(memory public.agent_memory, event public.events)
  RETURNS public.agent_memory
  LANGUAGE plpgsql
@@ -254,7 +243,6 @@ declare
   v_subject constant uuid := app.memory_subject(event);
 begin
   if event.event_type = 'memory.remembered' then
-    perform app.check_confidence(event.payload);
     if (
         select count(*)
         from (
