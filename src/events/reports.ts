@@ -41,7 +41,7 @@ export const ReportParts = z.object({
   findings: jsonList(Finding, 200_000).max(200).optional(),
   recommendations: jsonList(Recommendation, 100_000).max(100).optional(),
   attachments: jsonList(Attachment, 200_000).max(50).optional().describe('Each with a url, a content or an artifact.'),
-  metadata: jsonObject(8_192).optional(),
+  metadata: jsonObject(16_384).optional(),
 });
 export type ReportParts = z.infer<typeof ReportParts>;
 

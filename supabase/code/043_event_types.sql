@@ -118,13 +118,13 @@ select app.declare_event('project.unarchived');
 select app.declare_event('project.updated', 'name:line:200', 'description:text:20000', 'rules:object:65536');
 
 select app.declare_event('report.changed', 'title:line:300', 'summary:text:4000', 'sections:array:200000',
-  'findings:array:200000', 'recommendations:array:100000', 'attachments:array:200000', 'metadata:object:8192',
+  'findings:array:200000', 'recommendations:array:100000', 'attachments:array:200000', 'metadata:object:16384',
   'replace:boolean');
 
 select app.declare_event('report.completed');
 
 select app.declare_event('report.saved', 'creates', 'title!:line:300', 'summary:text:4000', 'sections:array:200000',
-  'findings:array:200000', 'recommendations:array:100000', 'attachments:array:200000', 'metadata:object:8192',
+  'findings:array:200000', 'recommendations:array:100000', 'attachments:array:200000', 'metadata:object:16384',
   'run:ref:80', 'project:ref:80', 'command_id+:ref:80', 'agent_id+:ref:80');
 
 select app.declare_event('run.acknowledged', 'verb_only');

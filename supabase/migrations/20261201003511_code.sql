@@ -1535,13 +1535,13 @@ select app.declare_event('project.unarchived');
 select app.declare_event('project.updated', 'name:line:200', 'description:text:20000', 'rules:object:65536');
 
 select app.declare_event('report.changed', 'title:line:300', 'summary:text:4000', 'sections:array:200000',
-  'findings:array:200000', 'recommendations:array:100000', 'attachments:array:200000', 'metadata:object:8192',
+  'findings:array:200000', 'recommendations:array:100000', 'attachments:array:200000', 'metadata:object:16384',
   'replace:boolean');
 
 select app.declare_event('report.completed');
 
 select app.declare_event('report.saved', 'creates', 'title!:line:300', 'summary:text:4000', 'sections:array:200000',
-  'findings:array:200000', 'recommendations:array:100000', 'attachments:array:200000', 'metadata:object:8192',
+  'findings:array:200000', 'recommendations:array:100000', 'attachments:array:200000', 'metadata:object:16384',
   'run:ref:80', 'project:ref:80', 'command_id+:ref:80', 'agent_id+:ref:80');
 
 select app.declare_event('run.acknowledged', 'verb_only');
@@ -12362,7 +12362,7 @@ begin
   elsif event.causation_id is null then
     if not app.is_person(actor) then
       perform app.fail('forbidden', 'What agents remember is decided by a person, not by an agent.', null,
-        'Ask the person to run cairn memory in a terminal of their own.');
+        'Ask the person to run `cairn memory` in a terminal of their own.');
     end if;
     perform app.check_owner(memory.user_id, actor, format('The memory "%s"', left(memory.key, 200)));
     if memory.status in ('declined', 'forgotten') or memory.superseded_by is not null
@@ -12371,7 +12371,7 @@ begin
         or event.event_type = 'memory.declined' and memory.status <> 'proposed' then
       perform app.fail('illegal_transition', format('The memory "%s" is %s.', left(memory.key, 200), case
         when memory.status not in ('declined', 'forgotten') and memory.superseded_by is not null then 'superseded'
-        else memory.status end), null, 'cairn memory list --all shows what there is.');
+        else memory.status end), null, '`cairn memory list --all` shows what there is.');
     end if;
   end if;
 end
@@ -12670,7 +12670,7 @@ begin
   select * into v_memory from public.agent_memory x where x.tenant_id = actor.tenant_id and x.id = app.as_uuid(ref);
   if v_memory.id is null then
     perform app.fail('not_found', format('There is no memory %s in this workspace.', left(ref, 80)), null,
-      'cairn memory list --all shows the ids.');
+      '`cairn memory list --all` shows the ids.');
   end if;
   return v_memory;
 end
@@ -18129,6 +18129,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003500', '798e6994eb592fcd9147998851401713c0b81df9adbca4222589f0fa95a6489d', '0.1.0'),
   ('20261201003505', '3c81e2067c885f157d90fa12054965f3caabade2131919c60299b2668b98a31a', '0.1.0'),
   ('20261201003510', '4a2c22d07826518b9e6a600ddab99c58348ffce09c032d8c25eb70b1ed8374a3', '0.1.0'),
-  ('code', '97e78035c7887bbfde792b7c579f73c0af4cc27388488a2f2ca672ba977db401', '0.1.0')
+  ('code', 'd959ec797aea7cab7daa91ae79b2bfea89c632f60fe3df258980da39babec56c', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

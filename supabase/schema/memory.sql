@@ -115,7 +115,7 @@ begin
   select * into v_memory from public.agent_memory x where x.tenant_id = actor.tenant_id and x.id = app.as_uuid(ref);
   if v_memory.id is null then
     perform app.fail('not_found', format('There is no memory %s in this workspace.', left(ref, 80)), null,
-      'cairn memory list --all shows the ids.');
+      '`cairn memory list --all` shows the ids.');
   end if;
   return v_memory;
 end
@@ -258,7 +258,7 @@ begin
   elsif event.causation_id is null then
     if not app.is_person(actor) then
       perform app.fail('forbidden', 'What agents remember is decided by a person, not by an agent.', null,
-        'Ask the person to run cairn memory in a terminal of their own.');
+        'Ask the person to run `cairn memory` in a terminal of their own.');
     end if;
     perform app.check_owner(memory.user_id, actor, format('The memory "%s"', left(memory.key, 200)));
     if memory.status in ('declined', 'forgotten') or memory.superseded_by is not null
@@ -267,7 +267,7 @@ begin
         or event.event_type = 'memory.declined' and memory.status <> 'proposed' then
       perform app.fail('illegal_transition', format('The memory "%s" is %s.', left(memory.key, 200), case
         when memory.status not in ('declined', 'forgotten') and memory.superseded_by is not null then 'superseded'
-        else memory.status end), null, 'cairn memory list --all shows what there is.');
+        else memory.status end), null, '`cairn memory list --all` shows what there is.');
     end if;
   end if;
 end
