@@ -33,6 +33,35 @@ export type Schema = {
         Update: never;
         Relationships: [];
       };
+      agent_memory: {
+        Row: {
+          confidence: unknown;
+          created_at: string;
+          decided_at: string | null;
+          decided_by: string | null;
+          expires_at: string | null;
+          id: string;
+          key: string;
+          kind: string;
+          noted_by: string;
+          project_id: string | null;
+          run_id: string | null;
+          scope: string;
+          source_event_id: string | null;
+          status: string;
+          subject_id: string;
+          superseded_by: string | null;
+          task_id: string | null;
+          tenant_id: string;
+          text: string;
+          updated_at: string;
+          user_id: string;
+          version: number;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
       agent_messages: {
         Row: {
           created_at: string;
@@ -369,6 +398,32 @@ export type Schema = {
           updated_at: string;
           user_id: string;
           version: number;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
+      investigation_reports: {
+        Row: {
+          agent_id: string | null;
+          attachments: Json[] | null;
+          changed_by: string | null;
+          command_id: string | null;
+          completed_at: string | null;
+          content: NonNullable<Json>;
+          created_at: string;
+          id: string;
+          project_id: string | null;
+          run_id: string | null;
+          status: string;
+          summary: string | null;
+          tenant_id: string;
+          title: string;
+          updated_at: string;
+          user_id: string;
+          vector_embedding: unknown[] | null;
+          version: number;
+          written_by: string;
         };
         Insert: never;
         Update: never;
@@ -740,6 +795,7 @@ export type Schema = {
       compare_checkpoint: { Args: { actor?: Json; checkpoint?: string; project?: string }; Returns: Json };
       create_pat: { Args: { actor?: Json; pat: Json }; Returns: Json };
       decide_approval: { Args: { actor?: Json; answer?: string; approval: string; decision: string; note?: string }; Returns: Json };
+      decide_memory: { Args: { actor?: Json; decision: string; memory: string }; Returns: Json };
       drop_partition: { Args: { actor?: Json }; Returns: Json };
       due_jobs: { Args: { actor?: Json; kinds: Json }; Returns: Json };
       due_records: { Args: { actor?: Json }; Returns: Json };
@@ -758,6 +814,7 @@ export type Schema = {
       get_password: { Args: { actor?: Json }; Returns: Json };
       get_position: { Args: { actor: Json }; Returns: Json };
       get_project: { Args: { actor?: Json; project?: string }; Returns: Json };
+      get_report: { Args: { actor?: Json; command?: string; report?: string }; Returns: Json };
       get_session: { Args: { actor?: Json; session_hash: string }; Returns: Json };
       get_state: { Args: { actor?: Json; archived?: Json; at?: string; project?: string; seq?: number }; Returns: Json };
       get_task: { Args: { actor?: Json; task: string; timeline_size?: number }; Returns: Json };
@@ -778,6 +835,7 @@ export type Schema = {
       list_events: { Args: { actor?: Json; after_seq?: number; archived?: Json; before_seq?: number; cursor?: string; filters?: Json; page_size?: number; project?: string; task?: string }; Returns: Json };
       list_jobs: { Args: { actor: Json }; Returns: Json };
       list_members: { Args: { actor?: Json }; Returns: Json };
+      list_memories: { Args: { actor?: Json; cursor?: string; kind?: string; memory?: string; page_size?: number; project?: string; scope?: string; status?: string }; Returns: Json };
       list_needs: { Args: { actor?: Json; project?: string }; Returns: Json };
       list_output: { Args: { actor?: Json; after_sequence?: number; attempt?: number; last_bytes?: number; page_size?: number; run: string }; Returns: Json };
       list_presets: { Args: { actor?: Json; cursor?: string; page_size?: number; preset?: string; project?: string }; Returns: Json };
@@ -786,6 +844,7 @@ export type Schema = {
       list_questions: { Args: { actor?: Json; cursor?: string; page_size?: number; project?: string; task?: string }; Returns: Json };
       list_queue: { Args: { actor?: Json; agent?: string; page_size?: number }; Returns: Json };
       list_record_parts: { Args: { actor?: Json }; Returns: Json };
+      list_reports: { Args: { actor?: Json; agent?: string; command?: string; cursor?: string; page_size?: number; project?: string; severity?: string; status?: string }; Returns: Json };
       list_runs: { Args: { actor?: Json; agent?: string; cursor?: string; open_only?: boolean; page_size?: number }; Returns: Json };
       list_secrets: { Args: { actor?: Json }; Returns: Json };
       list_served_urls: { Args: { actor?: Json }; Returns: Json };
@@ -798,6 +857,7 @@ export type Schema = {
       purge_auth: { Args: { actor?: Json }; Returns: Json };
       purge_idempotency_keys: { Args: { actor: Json }; Returns: Json };
       read_records: { Args: { actor?: Json; after?: string; page_size?: number; starts_at: string; table_name: string }; Returns: Json };
+      recall_memories: { Args: { actor?: Json; characters?: number; include_all?: boolean; key?: string; kind?: string; project?: string; query?: string; scope?: string }; Returns: Json };
       record_auth_event: { Args: { actor?: Json; event: Json }; Returns: Json };
       record_files_to_remove: { Args: { actor?: Json }; Returns: Json };
       redact_event: { Args: { actor: Json; event: string; reason: string }; Returns: Json };

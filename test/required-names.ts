@@ -68,6 +68,18 @@ export const RELATIONS: Readonly<Record<string, Relation>> = Object.freeze({
       run_created_at`,
   },
   agent_messages: { is: 'table', columns: 'tenant_id run_id seq role parts tokens created_at' },
+  investigation_reports: {
+    is: 'table',
+    columns: `tenant_id id command_id agent_id run_id project_id user_id title summary status content attachments
+      vector_embedding created_at updated_at completed_at`,
+    values: { status: 'draft in_progress complete' },
+  },
+  agent_memory: {
+    is: 'table',
+    columns: `tenant_id id run_id project_id user_id scope subject_id kind key text confidence source_event_id
+      superseded_by expires_at created_at updated_at`,
+    values: { scope: 'run agent project workspace', kind: 'fact preference procedure hypothesis' },
+  },
   // Artifacts of runs are among those of tasks.
   agent_artifacts: {
     is: 'view',
@@ -95,6 +107,8 @@ export const EVENTS: Readonly<Record<string, string>> = Object.freeze({
   approval: 'requested decided expired',
   preset: 'saved removed',
   profile: 'saved removed',
+  report: 'saved completed',
+  memory: 'remembered forgotten',
 });
 
 /** Values of `end_reason` in `run.finished`, at least. */
@@ -107,11 +121,11 @@ export const TRIGGERS: Readonly<Record<string, string>> = Object.freeze({
 
 /** Promised, and not there yet. */
 export const LATER = Object.freeze({
-  relations: 'trace_entries investigation_reports audit_logs audit_entries agent_memory',
+  relations: 'trace_entries audit_logs audit_entries',
   // What ends a run with the last of its steps comes with those that report steps.
   functions: 'check_run_completion',
   triggers: 'trigger_check_run_completion',
-  events: 'report.saved report.completed memory.remembered memory.forgotten',
+  events: '',
 });
 
 export function words(list: string): string[] {

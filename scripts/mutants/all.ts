@@ -12,6 +12,7 @@ import { FOREIGN_TOKENS } from './foreign-tokens.ts';
 import { GRANTS } from './grants.ts';
 import { IMPORTS } from './imports.ts';
 import { JOBS } from './jobs.ts';
+import { KNOWLEDGE } from './knowledge.ts';
 import { LABELS } from './labels.ts';
 import { LEASES } from './leases.ts';
 import type { Mutant } from './mutant.ts';
@@ -45,6 +46,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...AGENTS,
   ...JOBS,
   ...IMPORTS,
+  ...KNOWLEDGE,
   ...LABELS,
   ...OUTPUT,
   ...PLANTED,

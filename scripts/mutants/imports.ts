@@ -58,7 +58,7 @@ export const IMPORTS = Object.freeze([
     },
     {
       within: 'app.check_recorded',
-      find: 'A person approves a task: the actor must name no agent.',
+      find: 'A person approves a %s: the actor must name no agent.',
       name: 'is refused with an approval by an agent',
     },
     {

@@ -78,7 +78,7 @@ function isRequired(schema: z.core.$ZodType): boolean {
 function check(schema: z.core.$ZodType): string {
   const bare = withoutWrapper(schema);
   const { kind, size } = FIELD_CHECKS.get(bare) ?? {};
-  if (kind === 'number') return kind;
+  if (kind === 'number' || kind === 'fraction') return kind;
   const { type, enum: values, maxLength, minimum, maximum = Infinity } = z.toJSONSchema(bare, { io: 'input' });
   if (kind !== undefined) return `${kind}:${size ?? maxLength}`;
   if (values !== undefined) return `one_of:${values.join('|')}`;

@@ -34,8 +34,10 @@ const MEANT: Readonly<Record<string, Readonly<Record<string, string>>>> = Object
     start: 'go-on',
   },
   commands: { delete: 'cancel', get: 'show', ls: 'list', rm: 'cancel', send: 'cairn send', stop: 'cancel' },
+  memory: { delete: 'forget', get: 'show', ls: 'list', remove: 'forget', rm: 'forget', search: 'cairn search' },
   presets: { add: 'save', create: 'save', delete: 'remove', ls: 'list', rm: 'remove' },
   profiles: { add: 'save', create: 'save', delete: 'remove', ls: 'list', rm: 'remove' },
+  reports: { get: 'show', ls: 'list', view: 'show' },
   runs: { cancel: 'interrupt', end: 'interrupt', get: 'show', kill: 'interrupt', ls: 'list', stop: 'interrupt' },
   project: {
     add: 'create',

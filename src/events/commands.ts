@@ -83,6 +83,8 @@ export const Command = z.object({
   started_at: z.string().optional(),
   completed_at: z.string().optional(),
   error: z.string().optional(),
+  /** The latest complete one on it, or else the latest. */
+  report: z.string().optional(),
   runs: z.array(RunBrief).optional(),
 });
 export type Command = z.infer<typeof Command>;

@@ -7,15 +7,15 @@ import { page } from './pagination.ts';
 import { ProjectFilter, projectFilter } from './project-filter.ts';
 import { insufficient, showsAgents, showsProjects, showsTasks, TASKS_HIDDEN } from './visible-scopes.ts';
 
-const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project', 'output'] as const;
+const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project', 'report', 'memory', 'output'] as const;
 type Kind = (typeof KINDS)[number];
 // Events belong to the timeline, which needs the scope of tasks.
-const PROJECT_KINDS: readonly Kind[] = ['decision', 'checkpoint', 'project'];
+const PROJECT_KINDS: readonly Kind[] = ['decision', 'checkpoint', 'project', 'memory'];
 
 export const Search = z.strictObject({
   query: line(500).describe('At most 32 words, all of which must occur; "a phrase", or and NOT work.'),
   project: ProjectFilter,
-  kinds: z.array(z.enum(KINDS)).max(7).optional(),
+  kinds: z.array(z.enum(KINDS)).max(9).optional(),
   ...page(10, 50),
 });
 
@@ -48,17 +48,17 @@ export async function search(ctx: Context, { project, ...input }: z.output<typeo
   const args = { ...input, project: projectFilter(ctx, project) };
   const asked = input.kinds === undefined || input.kinds.length === 0 ? KINDS : input.kinds;
   const kinds = asked.filter((kind) => shows(ctx, kind));
-  if (kinds.length === 0) throw insufficient(asked.every(isOutput) ? 'agents:read' : 'tasks:read', 'These kinds');
+  if (kinds.length === 0) throw insufficient(asked.every(isOfAgents) ? 'agents:read' : 'tasks:read', 'These kinds');
   const hits = await queryHits(ctx, kinds.length === KINDS.length ? args : { ...args, kinds });
   return showsTasks(ctx) ? hits : { ...hits, not_shown: TASKS_HIDDEN };
 }
 
 function shows(ctx: Context, kind: Kind): boolean {
-  return isOutput(kind) ? showsAgents(ctx) : PROJECT_KINDS.includes(kind) || showsTasks(ctx);
+  return isOfAgents(kind) ? showsAgents(ctx) : PROJECT_KINDS.includes(kind) || showsTasks(ctx);
 }
 
-function isOutput(kind: Kind): boolean {
-  return kind === 'output';
+function isOfAgents(kind: Kind): boolean {
+  return kind === 'output' || kind === 'report';
 }
 
 /** Completes refs, slugs or ids from their beginning. */

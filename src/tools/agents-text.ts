@@ -29,9 +29,10 @@ export function renderNext({ given, again, interrupted }: NextCommandAnswer): st
 }
 
 export function renderCommand(command: Command): string {
-  const { runs = [], error } = command;
+  const { runs = [], error, report } = command;
   return lines(commandLine(command), block('content', command.content), error !== undefined && block('error', error), [
     ...runs.map((run) => `- ${runLine(run)}`),
+    ...(report === undefined ? [] : [`report ${report}: get_report shows it.`]),
   ]);
 }
 

@@ -52,8 +52,10 @@ import {
   renderNext,
   runLine,
 } from './agents-text.ts';
+import { memoryTools } from './memory.ts';
 import { renderOutput } from './output-text.ts';
 import { amount, lines, nextPage } from './render.ts';
+import { reportTools } from './reports.ts';
 import { toolset } from './tool.ts';
 
 const SEND = 'agents:send';
@@ -174,6 +176,8 @@ export const agents = toolset(
       run: getOutput,
       render: renderOutput,
     },
+    ...reportTools,
+    ...memoryTools,
     list_queue: {
       title: 'List the queue',
       description: 'See what each agent does now and what waits for it, in the order in which it takes them.',

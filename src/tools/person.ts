@@ -11,6 +11,7 @@ import { SetAgentsMax, setAgentsMax } from '../services/agents.ts';
 import { DecideApproval, decideApproval, GetApproval, getApproval } from '../services/approvals.ts';
 import { ListQuestions, listQuestions } from '../services/events.ts';
 import { ChangeJob, changeJob, ListJobs, listJobs, SetJob, setJob } from '../services/jobs.ts';
+import { DecideMemory, decideMemory, ListMemories, listMemories } from '../services/memory.ts';
 import { ListNeeds, listNeeds } from '../services/needs.ts';
 import {
   ListOutput,
@@ -20,6 +21,7 @@ import {
   setOutputQuota,
   setOutputSearch,
 } from '../services/output.ts';
+import { ListReports, listReports } from '../services/reports.ts';
 import {
   ApproveTask,
   approveTask,
@@ -47,6 +49,7 @@ export const person = {
     run: completeUnheldTask,
   },
   decide_approval: { name: 'decide_approval', scope: 'agents:send', input: DecideApproval, run: decideApproval },
+  decide_memory: { name: 'decide_memory', scope: 'projects:write', input: DecideMemory, run: decideMemory },
   get_approval: { name: 'get_approval', scope: 'agents:read', input: GetApproval, run: getApproval },
   list_auth_events: {
     name: 'list_auth_events',
@@ -55,9 +58,11 @@ export const person = {
     run: listAuthEvents,
   },
   list_jobs: { name: 'list_jobs', scope: 'tasks:read', input: ListJobs, run: listJobs },
+  list_memories: { name: 'list_memories', scope: 'projects:read', input: ListMemories, run: listMemories },
   list_needs: { name: 'list_needs', scope: 'tasks:read', input: ListNeeds, run: listNeeds },
   list_output: { name: 'list_output', scope: 'agents:read', input: ListOutput, run: listOutput },
   list_questions: { name: 'list_questions', scope: 'tasks:read', input: ListQuestions, run: listQuestions },
+  list_reports: { name: 'list_reports', scope: 'agents:read', input: ListReports, run: listReports },
   release_task: { name: 'release_task', scope: 'tasks:write', input: ReleaseTaskAsPerson, run: releaseTask },
   remove_client: { name: 'remove_client', scope: 'admin', input: RemoveClient, run: removeClient },
   replay_events: { name: 'replay_events', scope: 'admin', input: Everything, run: replayEvents },

@@ -14,7 +14,7 @@ export const search = toolset(
   {
     search: {
       title: 'Search',
-      description: 'Search tasks, notes, decisions, checkpoints, artifacts, projects, output if on.',
+      description: 'Search all that was written down; output if on.',
       effect: 'read',
       input: Search,
       output: Hits,

@@ -152,6 +152,7 @@ begin
       when 'integer' then 'a whole number from 0 to ' || v_field.size_max
       when 'positive' then 'a whole number from 1 to ' || v_field.size_max
       when 'number' then 'zero, or a number from 10^-15 to 10^15 on either side of it'
+      when 'fraction' then 'a number from 0 to 1'
       when 'label[]' then
         format('a list of at most %s labels, each one line of 1 to %s characters that can be seen', v_field.size_max,
           v_field.item_max)
@@ -515,9 +516,13 @@ begin
       perform app.fail('invalid_input', 'The ref and project_id must be those of the event''s project.',
         jsonb_build_object('field', 'ref'));
     end if;
-  elsif event.event_type = 'task.approved' and event.actor ->> 'agent' is not null then
-    perform app.fail('invalid_input', 'A person approves a task: the actor must name no agent.',
-      jsonb_build_object('field', 'actor'));
+  elsif event.event_type in ('task.approved', 'memory.approved') and event.actor ->> 'agent' is not null then
+    perform app.fail('invalid_input', format('A person approves a %s: the actor must name no agent.',
+        split_part(event.event_type, '.', 1)), jsonb_build_object('field', 'actor'));
+  elsif event.event_type like 'report.%' then
+    perform app.check_report_items(event.payload);
+  elsif event.event_type = 'memory.remembered' then
+    perform app.check_form('scope', app.memory_subject(event) is not null, 'one that has a subject');
   end if;
   -- A task waits for tasks that were there before.
   if event.event_type in ('task.created', 'task.dependencies_changed') and exists (

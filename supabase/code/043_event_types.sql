@@ -67,6 +67,21 @@ select app.declare_event('decision.superseded', 'internal', 'by!:ref:80');
 
 select app.declare_event('event.redacted', 'internal', 'reason!:said:4000');
 
+select app.declare_event('memory.approved', 'verb_only');
+
+select app.declare_event('memory.declined', 'verb_only');
+
+select app.declare_event('memory.forgotten', 'verb_only');
+
+select app.declare_event('memory.remembered', 'creates', 'key!:line:200', 'text!:said:2000',
+  'kind:one_of:fact|preference|procedure|hypothesis', 'confidence:fraction', 'ttl_seconds:positive:315360000',
+  'source:positive:999999999', 'task:ref:80', 'scope!:one_of:run|agent|project|workspace', 'run:ref:80',
+  'project:ref:80', 'agent_id+:ref:80', 'source_event_id+:ref:80', 'status+:one_of:noted|proposed');
+
+select app.declare_event('memory.restored', 'internal');
+
+select app.declare_event('memory.superseded', 'internal', 'by!:ref:80');
+
 select app.declare_event('message.enqueued', 'creates', 'internal', 'project!:ref:80', 'topic!:line:100',
   'payload!:object:65536');
 
@@ -101,6 +116,16 @@ select app.declare_event('project.noted', 'text!:said:20000', 'kind!:one_of:note
 select app.declare_event('project.unarchived');
 
 select app.declare_event('project.updated', 'name:line:200', 'description:text:20000', 'rules:object:65536');
+
+select app.declare_event('report.changed', 'title:line:300', 'summary:text:4000', 'sections:array:200000',
+  'findings:array:200000', 'recommendations:array:100000', 'attachments:array:200000', 'metadata:object:16384',
+  'replace:boolean');
+
+select app.declare_event('report.completed');
+
+select app.declare_event('report.saved', 'creates', 'title!:line:300', 'summary:text:4000', 'sections:array:200000',
+  'findings:array:200000', 'recommendations:array:100000', 'attachments:array:200000', 'metadata:object:16384',
+  'run:ref:80', 'project:ref:80', 'command_id+:ref:80', 'agent_id+:ref:80');
 
 select app.declare_event('run.acknowledged', 'verb_only');
 

@@ -145,7 +145,8 @@ create or replace function app.follow_ups(event public.events, triggers jsonb, d
 as $$
 declare
   v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event) || app.follow_commands(event)
-    || app.follow_runs(event) || app.follow_approvals(event) || app.follow_reviews(event);
+    || app.follow_runs(event) || app.follow_approvals(event) || app.follow_reviews(event)
+    || app.follow_memory(event);
   v_task public.tasks;
   v_trigger jsonb;
   v_action jsonb;

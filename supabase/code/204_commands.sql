@@ -275,6 +275,7 @@ begin
     'started_at', command.started_at,
     'completed_at', command.completed_at,
     'error', command.error,
+    'report', (app.report_of(command.tenant_id, command.id)).id,
     'runs', (
       select jsonb_agg(app.run_brief(r, a, v_now) order by r.agent_name)
       from public.agent_runs r

@@ -4,6 +4,50 @@ create or replace function app.is_active(run public.agent_runs) returns boolean 
   select run.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
 $$;
 
+-- The one run that the calling agent does now; null if it does none or several.
+create or replace function app.own_active_run(actor app.actor)
+  returns public.agent_runs
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_runs public.agent_runs[] := array(
+    select r from public.agents a
+    join public.agent_runs r on r.tenant_id = a.tenant_id and r.agent_id = a.id
+    where a.tenant_id = actor.tenant_id and a.user_id = actor.user_id and lower(a.name) = lower(actor.agent)
+      and app.is_active(r)
+    limit 2);
+begin
+  return case when cardinality(v_runs) = 1 then v_runs[1] end;
+end
+$$;
+
+-- Finds a run of an agent of the caller's by its id; without one the run that the calling agent does now, or null.
+-- Raises not_found.
+create or replace function app.find_own_run(ref text, actor app.actor)
+  returns public.agent_runs
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_run public.agent_runs;
+begin
+  if ref is null then
+    return app.own_active_run(actor);
+  end if;
+  select r.* into v_run from public.agent_runs r
+    join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
+    where r.tenant_id = actor.tenant_id and r.id = app.as_uuid(ref) and a.user_id = actor.user_id;
+  if v_run.id is null then
+    perform app.fail('not_found', format('There is no run %s of an agent of yours.', left(ref, 80)),
+      jsonb_build_object('field', 'run'), 'list_runs shows the ids.');
+  end if;
+  return v_run;
+end
+$$;
+
 -- The state in which a run ends for a reason.
 create or replace function app.state_of_end(end_reason text) returns text language sql immutable as $$
   select case

@@ -2,7 +2,7 @@
 
 -- resume_project(project?) -> the latest checkpoint, what changed since, the caller's locks and those that its ended
 -- sessions left, tasks by status, the latest five decisions and open questions, and the number of these if there are
--- more; critical alerts that wait for somebody.
+-- more; critical alerts that wait for somebody; what is remembered, in 1,600 characters.
 create or replace function public.resume_project(project text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -41,6 +41,9 @@ begin
         where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null
         order by x.created_at desc limit 5) d),
     'alerts', app.critical_alerts(v_project),
+    'remembered', (
+      select nullif(app.fit_memories(array_agg(g.memory order by g.place), 1600, 300), '{"memories": []}')
+      from app.given_memories(v_project, v_actor) g),
     'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
 end
 $$;

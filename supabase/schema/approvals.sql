@@ -338,18 +338,13 @@ CREATE OR REPLACE FUNCTION app.prepare_approval(event public.events, actor app.a
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_runs uuid[];
+  v_run uuid;
 begin
   if event.event_type = 'approval.requested' and event.causation_id is null and not event.payload ? 'run'
       and actor.agent is not null then
-    v_runs := array(
-      select r.id from public.agents a
-      join public.agent_runs r on r.tenant_id = a.tenant_id and r.agent_id = a.id
-      where a.tenant_id = event.tenant_id and a.user_id = event.user_id and lower(a.name) = lower(actor.agent)
-        and app.is_active(r)
-      limit 2);
+    v_run := (app.own_active_run(actor)).id;
   end if;
-  return event.payload || case when cardinality(v_runs) = 1 then jsonb_build_object('run', v_runs[1]) else '{}' end;
+  return event.payload || jsonb_strip_nulls(jsonb_build_object('run', v_run));
 end
 $function$;
 -- owner cairn_owner

@@ -152,6 +152,8 @@ begin
       -- Refuses numbers that double precision cannot hold, or holds as zero.
       return v_type = 'number' and abs(v_text::numeric) <= 1e15
         and (v_text::numeric = 0 or abs(v_text::numeric) >= 1e-15);
+    when 'fraction' then
+      return v_type = 'number' and v_text::numeric <= 1 and (v_text::numeric = 0 or v_text::numeric >= 1e-15);
     when 'boolean' then return v_type = 'boolean';
     when 'object', 'array' then
       return v_type = kind and octet_length(value::text) <= size_max and app.is_clean_json(value);

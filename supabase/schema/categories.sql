@@ -278,9 +278,52 @@ begin
     when 'command' then return app.apply_command(event, expect, actor);
     when 'run' then return app.apply_run(event, expect, actor);
     when 'approval' then return app.apply_approval(event, expect, actor);
+    when 'report' then return app.apply_report(event, expect, actor);
+    when 'memory' then return app.apply_memory(event, expect, actor);
     when 'event' then return app.apply_redaction(event, expect, actor);
     else perform app.fail('invalid_input', format('There is no stream %s.', left(event.stream, 80)));
   end case;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_memory(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_row public.agent_memory;
+  v_task public.tasks;
+  v_project public.projects;
+begin
+  select * into v_row from public.agent_memory x
+    where x.tenant_id = event.tenant_id and x.id = app.stream_id(event.stream) for no key update;
+  perform app.check_stream('memory', event.stream, v_row.id is not null, event.event_type in ('memory.remembered'));
+  if event.payload ->> 'task' is not null then
+    event.task_id := app.find_task_id(event.payload ->> 'task', event.tenant_id);
+    select * into v_task from public.tasks t
+      where t.tenant_id = event.tenant_id and t.id = event.task_id;
+    event.payload := jsonb_set(event.payload, '{task}', to_jsonb(event.task_id));
+  end if;
+  if coalesce(v_task.project_id::text, v_row.project_id::text, event.payload ->> 'project', actor.project_id::text) is not null then
+    v_project := app.find_project(coalesce(v_task.project_id::text, v_row.project_id::text, event.payload ->> 'project', actor.project_id::text), actor);
+  end if;
+  event.project_id := v_project.id;
+  event.payload := event.payload - 'project';
+  event.payload := app.prepare_memory(event, v_project, actor);
+  event.version := app.next_version(v_row.version, expect, 'memory');
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;
+  perform app.guard_memory(v_row, event, actor);
+  v_row := app.evolve_memory(v_row, event);
+  insert into public.agent_memory select v_row.*
+    on conflict (tenant_id, id) do update set (project_id, task_id, run_id, user_id, scope, subject_id, kind, key, text, confidence, source_event_id, noted_by, status, decided_by, decided_at, superseded_by, expires_at, version, created_at, updated_at)
+      = (excluded.project_id, excluded.task_id, excluded.run_id, excluded.user_id, excluded.scope, excluded.subject_id, excluded.kind, excluded.key, excluded.text, excluded.confidence, excluded.source_event_id, excluded.noted_by, excluded.status, excluded.decided_by, excluded.decided_at, excluded.superseded_by, excluded.expires_at, excluded.version, excluded.created_at, excluded.updated_at);
+  perform app.index_memory(v_row);
+  return (event, app.memory_full(v_row), null)::app.applied;
 end
 $function$;
 -- owner cairn_owner
@@ -374,6 +417,40 @@ begin
     on conflict (tenant_id, id) do update set (project_id, user_id, name, description, time_limit_ms, token_budget, memory_limit_mb, cpu_limit_percent, silence_limit_ms, is_default, removed_at, version, created_at, updated_at)
       = (excluded.project_id, excluded.user_id, excluded.name, excluded.description, excluded.time_limit_ms, excluded.token_budget, excluded.memory_limit_mb, excluded.cpu_limit_percent, excluded.silence_limit_ms, excluded.is_default, excluded.removed_at, excluded.version, excluded.created_at, excluded.updated_at);
   return (event, app.profile_full(v_row, v_project.slug), null)::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_report(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_row public.investigation_reports;
+  v_project public.projects;
+begin
+  select * into v_row from public.investigation_reports x
+    where x.tenant_id = event.tenant_id and x.id = app.stream_id(event.stream) for no key update;
+  perform app.check_stream('report', event.stream, v_row.id is not null, event.event_type in ('report.saved'));
+  if coalesce(v_row.project_id::text, event.payload ->> 'project', actor.project_id::text) is not null then
+    v_project := app.find_project(coalesce(v_row.project_id::text, event.payload ->> 'project', actor.project_id::text), actor);
+  end if;
+  event.project_id := v_project.id;
+  event.payload := event.payload - 'project';
+  event.payload := app.prepare_report(event, actor);
+  event.version := app.next_version(v_row.version, expect, 'report');
+  -- What follows from the archiving itself ends what the project still had.
+  if event.causation_id is null then
+    perform app.refuse_archived(v_project);
+  end if;
+  perform app.guard_report(v_row, event, actor);
+  v_row := app.evolve_report(v_row, event);
+  insert into public.investigation_reports select v_row.*
+    on conflict (tenant_id, id) do update set (project_id, command_id, run_id, agent_id, user_id, title, summary, status, content, attachments, written_by, changed_by, version, created_at, updated_at, completed_at)
+      = (excluded.project_id, excluded.command_id, excluded.run_id, excluded.agent_id, excluded.user_id, excluded.title, excluded.summary, excluded.status, excluded.content, excluded.attachments, excluded.written_by, excluded.changed_by, excluded.version, excluded.created_at, excluded.updated_at, excluded.completed_at);
+  perform app.index_report(v_row);
+  return (event, app.report_full(v_row, v_project.slug), v_project.rules -> 'triggers')::app.applied;
 end
 $function$;
 -- owner cairn_owner
@@ -540,6 +617,21 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.differing_agent_memory(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.agent_memory, log public.agent_memory)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_agent_memory($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.agent_memory x
+    where x.tenant_id = $1 and ($2 is null or 'memory:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.task_id, l.run_id, l.user_id, l.scope, l.subject_id, l.kind, l.key, l.text, l.confidence, l.source_event_id, l.noted_by, l.status, l.decided_by, l.decided_at, l.superseded_by, l.expires_at, l.version, l.created_at, l.updated_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).run_id, (f.state).user_id, (f.state).scope, (f.state).subject_id, (f.state).kind, (f.state).key, (f.state).text, (f.state).confidence, (f.state).source_event_id, (f.state).noted_by, (f.state).status, (f.state).decided_by, (f.state).decided_at, (f.state).superseded_by, (f.state).expires_at, (f.state).version, (f.state).created_at, (f.state).updated_at)
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.differing_agent_runs(tenant_id uuid, streams text[])
  RETURNS TABLE(id uuid, live public.agent_runs, log public.agent_runs)
  LANGUAGE sql
@@ -690,6 +782,21 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.differing_investigation_reports(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.investigation_reports, log public.investigation_reports)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_investigation_reports($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.investigation_reports x
+    where x.tenant_id = $1 and ($2 is null or 'report:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.command_id, l.run_id, l.agent_id, l.user_id, l.title, l.summary, l.status, l.content, l.attachments, l.written_by, l.changed_by, l.version, l.created_at, l.updated_at, l.completed_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).command_id, (f.state).run_id, (f.state).agent_id, (f.state).user_id, (f.state).title, (f.state).summary, (f.state).status, (f.state).content, (f.state).attachments, (f.state).written_by, (f.state).changed_by, (f.state).version, (f.state).created_at, (f.state).updated_at, (f.state).completed_at)
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.differing_messages(tenant_id uuid, streams text[])
  RETURNS TABLE(id uuid, live public.messages, log public.messages)
  LANGUAGE sql
@@ -756,6 +863,9 @@ CREATE AGGREGATE app.fold_command(public.events) (sfunc = app.fold_step, stype =
 CREATE AGGREGATE app.fold_decision(public.events) (sfunc = app.fold_step, stype = public.decisions);
 -- owner cairn_owner
 
+CREATE AGGREGATE app.fold_memory(public.events) (sfunc = app.fold_step, stype = public.agent_memory);
+-- owner cairn_owner
+
 CREATE AGGREGATE app.fold_message(public.events) (sfunc = app.fold_step, stype = public.messages);
 -- owner cairn_owner
 
@@ -766,6 +876,9 @@ CREATE AGGREGATE app.fold_profile(public.events) (sfunc = app.fold_step, stype =
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_project(public.events) (sfunc = app.fold_step, stype = public.projects);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_report(public.events) (sfunc = app.fold_step, stype = public.investigation_reports);
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_run(public.events) (sfunc = app.fold_step, stype = public.agent_runs);
@@ -784,6 +897,20 @@ begin
     return jsonb_populate_record(null::public.agent_alerts, '{}' || event.payload);
   end if;
   return app.evolve_alert(state, event);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.agent_memory, event public.events)
+ RETURNS public.agent_memory
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.agent_memory, '{}' || event.payload);
+  end if;
+  return app.evolve_memory(state, event);
 end
 $function$;
 -- owner cairn_owner
@@ -928,6 +1055,20 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.fold_step(state public.investigation_reports, event public.events)
+ RETURNS public.investigation_reports
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.investigation_reports, '{}' || event.payload);
+  end if;
+  return app.evolve_report(state, event);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.fold_step(state public.messages, event public.events)
  RETURNS public.messages
  LANGUAGE plpgsql
@@ -991,6 +1132,28 @@ AS $function$
       from app.archived_streams a
       where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
         and starts_with(a.stream, 'alert:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_agent_memory(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.agent_memory)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_memory(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'memory:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'memory:') and ($4 is null or a.stream = any ($4))) e
     group by e.stream) f
 $function$;
 -- owner cairn_owner
@@ -1229,6 +1392,28 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.folded_investigation_reports(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.investigation_reports)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_report(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'report:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'report:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.folded_messages(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
  RETURNS TABLE(id uuid, state public.messages)
  LANGUAGE sql
@@ -1318,6 +1503,12 @@ begin
     when 'checkpoint' then return (
       select app.found_checkpoint(x) from public.checkpoints x
       where x.tenant_id = found_document.tenant_id and x.id = found_document.id);
+    when 'report' then return (
+      select app.found_report(x) from public.investigation_reports x
+      where x.tenant_id = found_document.tenant_id and x.id = found_document.id);
+    when 'memory' then return (
+      select app.found_memory(x) from public.agent_memory x
+      where x.tenant_id = found_document.tenant_id and x.id = found_document.id);
     when 'output' then return (
       select app.found_screen(x) from app.run_screens x
       where x.tenant_id = found_document.tenant_id and x.run_id = found_document.id);
@@ -1353,11 +1544,27 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.index_memory(memory public.agent_memory)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  select app.index_text('memory', memory.tenant_id, memory.id, memory.project_id, app.memory_text(memory))
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.index_project(project public.projects)
  RETURNS void
  LANGUAGE sql
 AS $function$
   select app.index_text('project', project.tenant_id, project.id, project.id, app.project_text(project))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.index_report(report public.investigation_reports)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  select app.index_text('report', report.tenant_id, report.id, report.project_id, app.report_text(report))
 $function$;
 -- owner cairn_owner
 
@@ -1374,7 +1581,7 @@ CREATE OR REPLACE FUNCTION app.list_kinds()
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select array['project', 'task', 'artifact', 'decision', 'checkpoint', 'event', 'output']
+  select array['project', 'task', 'artifact', 'decision', 'checkpoint', 'report', 'memory', 'event', 'output']
 $function$;
 -- owner cairn_owner
 
@@ -1401,6 +1608,14 @@ AS $function$
   union all
   select 'checkpoint', x.id, x.project_id, 'checkpoint:' || x.id, app.checkpoint_text(x)
   from public.checkpoints x
+  where x.tenant_id = $1
+  union all
+  select 'report', x.id, x.project_id, 'report:' || x.id, app.report_text(x)
+  from public.investigation_reports x
+  where x.tenant_id = $1
+  union all
+  select 'memory', x.id, x.project_id, 'memory:' || x.id, app.memory_text(x)
+  from public.agent_memory x
   where x.tenant_id = $1
   union all
   select 'event', x.id, x.project_id, x.stream, app.searchable_text(x)

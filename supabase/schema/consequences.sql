@@ -144,7 +144,8 @@ CREATE OR REPLACE FUNCTION app.follow_ups(event public.events, triggers jsonb, d
 AS $function$
 declare
   v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event) || app.follow_commands(event)
-    || app.follow_runs(event) || app.follow_approvals(event) || app.follow_reviews(event);
+    || app.follow_runs(event) || app.follow_approvals(event) || app.follow_reviews(event)
+    || app.follow_memory(event);
   v_task public.tasks;
   v_trigger jsonb;
   v_action jsonb;

@@ -48,7 +48,7 @@ create table app.event_fields (
   item_max integer,
   constraint event_fields_pkey PRIMARY KEY (event_type, field),
   constraint event_fields_event_type_fkey FOREIGN KEY (event_type) REFERENCES app.event_types(event_type),
-  constraint event_fields_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'said'::text, 'line'::text, 'ref'::text, 'ref[]'::text, 'text[]'::text, 'label[]'::text, 'integer'::text, 'positive'::text, 'number'::text, 'boolean'::text, 'object'::text, 'array'::text, 'one_of'::text])))
+  constraint event_fields_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'said'::text, 'line'::text, 'ref'::text, 'ref[]'::text, 'text[]'::text, 'label[]'::text, 'integer'::text, 'positive'::text, 'number'::text, 'fraction'::text, 'boolean'::text, 'object'::text, 'array'::text, 'one_of'::text])))
 );
 alter table app.event_fields enable row level security;
 alter table app.event_fields force row level security;
@@ -234,6 +234,20 @@ create policy reach on public.events as restrictive for all to cairn_owner using
 -- app.event_fields: (decision.recorded,title,line,t,300,,f,)
 -- app.event_fields: (decision.superseded,by,ref,t,80,,f,)
 -- app.event_fields: (event.redacted,reason,said,t,4000,,f,)
+-- app.event_fields: (memory.remembered,agent_id,ref,f,80,,t,)
+-- app.event_fields: (memory.remembered,confidence,fraction,f,,,f,)
+-- app.event_fields: (memory.remembered,key,line,t,200,,f,)
+-- app.event_fields: (memory.remembered,kind,one_of,f,,"{fact,preference,procedure,hypothesis}",f,)
+-- app.event_fields: (memory.remembered,project,ref,f,80,,f,)
+-- app.event_fields: (memory.remembered,run,ref,f,80,,f,)
+-- app.event_fields: (memory.remembered,scope,one_of,t,,"{run,agent,project,workspace}",f,)
+-- app.event_fields: (memory.remembered,source,positive,f,999999999,,f,)
+-- app.event_fields: (memory.remembered,source_event_id,ref,f,80,,t,)
+-- app.event_fields: (memory.remembered,status,one_of,f,,"{noted,proposed}",t,)
+-- app.event_fields: (memory.remembered,task,ref,f,80,,f,)
+-- app.event_fields: (memory.remembered,text,said,t,2000,,f,)
+-- app.event_fields: (memory.remembered,ttl_seconds,positive,f,315360000,,f,)
+-- app.event_fields: (memory.superseded,by,ref,t,80,,f,)
 -- app.event_fields: (message.enqueued,payload,object,t,65536,,f,)
 -- app.event_fields: (message.enqueued,project,ref,t,80,,f,)
 -- app.event_fields: (message.enqueued,topic,line,t,100,,f,)
@@ -276,6 +290,25 @@ create policy reach on public.events as restrictive for all to cairn_owner using
 -- app.event_fields: (project.updated,description,text,f,20000,,f,)
 -- app.event_fields: (project.updated,name,line,f,200,,f,)
 -- app.event_fields: (project.updated,rules,object,f,65536,,f,)
+-- app.event_fields: (report.changed,attachments,array,f,200000,,f,)
+-- app.event_fields: (report.changed,findings,array,f,200000,,f,)
+-- app.event_fields: (report.changed,metadata,object,f,16384,,f,)
+-- app.event_fields: (report.changed,recommendations,array,f,100000,,f,)
+-- app.event_fields: (report.changed,replace,boolean,f,,,f,)
+-- app.event_fields: (report.changed,sections,array,f,200000,,f,)
+-- app.event_fields: (report.changed,summary,text,f,4000,,f,)
+-- app.event_fields: (report.changed,title,line,f,300,,f,)
+-- app.event_fields: (report.saved,agent_id,ref,f,80,,t,)
+-- app.event_fields: (report.saved,attachments,array,f,200000,,f,)
+-- app.event_fields: (report.saved,command_id,ref,f,80,,t,)
+-- app.event_fields: (report.saved,findings,array,f,200000,,f,)
+-- app.event_fields: (report.saved,metadata,object,f,16384,,f,)
+-- app.event_fields: (report.saved,project,ref,f,80,,f,)
+-- app.event_fields: (report.saved,recommendations,array,f,100000,,f,)
+-- app.event_fields: (report.saved,run,ref,f,80,,f,)
+-- app.event_fields: (report.saved,sections,array,f,200000,,f,)
+-- app.event_fields: (report.saved,summary,text,f,4000,,f,)
+-- app.event_fields: (report.saved,title,line,t,300,,f,)
 -- app.event_fields: (run.claimed,lock_token,positive,f,999999999,,f,)
 -- app.event_fields: (run.delivered,path,line,t,200,,f,)
 -- app.event_fields: (run.finished,end_reason,one_of,t,,"{completed,interrupted,cancelled,time_limit,token_limit,memory_limit,cpu_limit,silent,usage_limit,emergency_stop,expired,lost,crashed,error}",f,)
@@ -384,6 +417,12 @@ create policy reach on public.events as restrictive for all to cairn_owner using
 -- app.event_types: (decision.recorded,1,"{title,choice,rationale}",f,t,f)
 -- app.event_types: (decision.superseded,1,{by},t,f,f)
 -- app.event_types: (event.redacted,1,{reason},t,f,f)
+-- app.event_types: (memory.approved,1,{},f,f,t)
+-- app.event_types: (memory.declined,1,{},f,f,t)
+-- app.event_types: (memory.forgotten,1,{},f,f,t)
+-- app.event_types: (memory.remembered,1,"{key,text,scope}",f,t,f)
+-- app.event_types: (memory.restored,1,{},t,f,f)
+-- app.event_types: (memory.superseded,1,{by},t,f,f)
 -- app.event_types: (message.enqueued,1,"{project,topic,payload}",t,t,f)
 -- app.event_types: (preset.changed,1,{},f,f,f)
 -- app.event_types: (preset.removed,1,{},f,f,f)
@@ -396,6 +435,9 @@ create policy reach on public.events as restrictive for all to cairn_owner using
 -- app.event_types: (project.noted,1,"{text,kind}",f,f,f)
 -- app.event_types: (project.unarchived,1,{},f,f,f)
 -- app.event_types: (project.updated,1,{},f,f,f)
+-- app.event_types: (report.changed,1,{},f,f,f)
+-- app.event_types: (report.completed,1,{},f,f,f)
+-- app.event_types: (report.saved,1,{title},f,t,f)
 -- app.event_types: (run.acknowledged,1,{},f,f,t)
 -- app.event_types: (run.claimed,1,{},f,f,t)
 -- app.event_types: (run.delivered,1,{path},f,f,t)
@@ -537,6 +579,7 @@ begin
       when 'integer' then 'a whole number from 0 to ' || v_field.size_max
       when 'positive' then 'a whole number from 1 to ' || v_field.size_max
       when 'number' then 'zero, or a number from 10^-15 to 10^15 on either side of it'
+      when 'fraction' then 'a number from 0 to 1'
       when 'label[]' then
         format('a list of at most %s labels, each one line of 1 to %s characters that can be seen', v_field.size_max,
           v_field.item_max)
@@ -594,9 +637,13 @@ begin
       perform app.fail('invalid_input', 'The ref and project_id must be those of the event''s project.',
         jsonb_build_object('field', 'ref'));
     end if;
-  elsif event.event_type = 'task.approved' and event.actor ->> 'agent' is not null then
-    perform app.fail('invalid_input', 'A person approves a task: the actor must name no agent.',
-      jsonb_build_object('field', 'actor'));
+  elsif event.event_type in ('task.approved', 'memory.approved') and event.actor ->> 'agent' is not null then
+    perform app.fail('invalid_input', format('A person approves a %s: the actor must name no agent.',
+        split_part(event.event_type, '.', 1)), jsonb_build_object('field', 'actor'));
+  elsif event.event_type like 'report.%' then
+    perform app.check_report_items(event.payload);
+  elsif event.event_type = 'memory.remembered' then
+    perform app.check_form('scope', app.memory_subject(event) is not null, 'one that has a subject');
   end if;
   -- A task waits for tasks that were there before.
   if event.event_type in ('task.created', 'task.dependencies_changed') and exists (

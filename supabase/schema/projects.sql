@@ -261,7 +261,13 @@ declare
   v_rule jsonb;
   v_at bigint;
 begin
-  perform app.check_keys(rules, 'rules', 'scope', 'gates', 'triggers', 'attempts_max', 'limits');
+  perform app.check_keys(rules, 'rules', 'scope', 'gates', 'triggers', 'attempts_max', 'limits', 'memory');
+  if rules ? 'memory' then
+    perform app.check_keys(rules -> 'memory', 'rules.memory', 'approval');
+    if not app.validate_field(coalesce(rules -> 'memory' -> 'approval', 'true'), 'boolean', null, null) then
+      perform app.bad_rule('rules.memory.approval', 'true or false');
+    end if;
+  end if;
   if rules ? 'limits' then
     perform app.check_keys(rules -> 'limits', 'rules.limits', variadic app.limit_names());
     perform app.check_limits(rules -> 'limits');

@@ -40,6 +40,9 @@ begin
         where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null
         order by x.created_at desc limit 5) d),
     'alerts', app.critical_alerts(v_project),
+    'remembered', (
+      select nullif(app.fit_memories(array_agg(g.memory order by g.place), 1600, 300), '{"memories": []}')
+      from app.given_memories(v_project, v_actor) g),
     'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
 end
 $function$;

@@ -110,6 +110,30 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.find_own_run(ref text, actor app.actor)
+ RETURNS public.agent_runs
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_run public.agent_runs;
+begin
+  if ref is null then
+    return app.own_active_run(actor);
+  end if;
+  select r.* into v_run from public.agent_runs r
+    join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
+    where r.tenant_id = actor.tenant_id and r.id = app.as_uuid(ref) and a.user_id = actor.user_id;
+  if v_run.id is null then
+    perform app.fail('not_found', format('There is no run %s of an agent of yours.', left(ref, 80)),
+      jsonb_build_object('field', 'run'), 'list_runs shows the ids.');
+  end if;
+  return v_run;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.find_run(ref text, actor app.actor)
  RETURNS public.agent_runs
  LANGUAGE plpgsql
@@ -248,6 +272,25 @@ AS $function$
   join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
   where r.tenant_id = agent.tenant_id and r.status = 'paused' and r.ended_at is null
     and a.user_id = agent.user_id and app.account_of(a) = app.account_of(agent)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.own_active_run(actor app.actor)
+ RETURNS public.agent_runs
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_runs public.agent_runs[] := array(
+    select r from public.agents a
+    join public.agent_runs r on r.tenant_id = a.tenant_id and r.agent_id = a.id
+    where a.tenant_id = actor.tenant_id and a.user_id = actor.user_id and lower(a.name) = lower(actor.agent)
+      and app.is_active(r)
+    limit 2);
+begin
+  return case when cardinality(v_runs) = 1 then v_runs[1] end;
+end
 $function$;
 -- owner cairn_owner
 

@@ -12,6 +12,7 @@ import { argumentsInFull } from '../../src/tools/json-schema.ts';
 import { block } from '../../src/tools/render.ts';
 import { callTool, type Tool } from '../../src/tools/tool.ts';
 import { call, take } from '../support/calls.ts';
+import { REPORT } from '../support/report.ts';
 import { runnerOf } from '../support/runners.ts';
 import { sample } from '../support/sample.ts';
 import { test } from '../support/world.ts';
@@ -27,7 +28,7 @@ const SHORT_MAX = 1_000;
 const SHORTEST = 31;
 
 // Objects whose keys mean something, and what only the server makes.
-const SHAPED = ['values', 'rules', 'constraints', 'cursor'];
+const SHAPED = ['values', 'rules', 'constraints', 'cursor', 'url'];
 
 /** A single word of the largest size, and pieces over which expressions and parsers could backtrack. */
 const WORDS = ['x', '漢', '"', '0', '(', '*', '\\', 'é'];
@@ -106,6 +107,8 @@ const GIVEN: Record<string, (ctx: Context) => Promise<object>> = {
   update_command: async (ctx) => ({ ...(await given(ctx)), status: 'completed' }),
   save_preset: async () => ({ name: 'P', content: 'C', variables: [{ name: 'v', description: 'V' }] }),
   save_profile: async () => ({ name: 'P' }),
+  remember: async () => ({ key: 'K', text: 'T', project: 'web' }),
+  save_report: async () => REPORT,
   // Refused as soon as its texts were looked at: it would wait for what they name.
   wait_for_events: async () => ({ project: 'web', after_seq: 0, timeout_seconds: 0 }),
   search: async () => ({ project: 'web', query: 'needle' }),

@@ -8,8 +8,8 @@ const BEGINS = /^\s*Operator command/m;
 // What a screen or a model may take for the end of a line.
 const BREAKS = ['\n', '\n\n', '\u2028', '\u2029'];
 
-function order(sent_by: string, content: string): string {
-  const command = { id: '7', content, type: 'natural', sent_by, by_person: false, repeatable: false, resumes: true };
+function order(sent_by: string, content: string, type = 'natural'): string {
+  const command = { id: '7', content, type, sent_by, by_person: false, repeatable: false, resumes: true };
   const run = {
     id: '8',
     agent: 'heron',
@@ -42,4 +42,11 @@ describe('words of another agent', () => {
     const agent = { name: 'heron', type: 'claude', state: 'stopped', queued: 0, stopped: reason };
     expect(renderAgent(agent as unknown as Parameters<typeof renderAgent>[0])).not.toMatch(BEGINS);
   });
+});
+
+test('a command of type investigate tells that a report is wanted, in words that nobody sent', () => {
+  expect(order('eve', 'Look.', 'investigate')).toMatch(
+    /\n\n> Look\.\n\nA report of what you find is wanted: .*save_report/,
+  );
+  expect(order('eve', 'Look.')).not.toContain('save_report');
 });

@@ -167,7 +167,7 @@ describe('the access to another workspace', () => {
 const GIVEN = {
   ...{ name: 'x', slug: 'late', title: 'x', tasks: [{ title: 'x' }], text: 'x', label: 'x', summary: 'x', choice: 'x' },
   ...{ rationale: 'x', reason: 'x', outcome: 'paused', type: 'other', ref: 'x', query: 'pelican', lock_token: 2 },
-  content: 'x',
+  ...{ content: 'x', key: 'x' },
   to: ['heron'],
   change: 'stop',
   timeout_seconds: 1,

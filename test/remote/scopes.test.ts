@@ -39,6 +39,7 @@ async function fill(ctx: Context): Promise<void> {
   await call('send_command', { to: ['pelican-web'], content: 'Fly.', task: 'web-2', project: 'web' });
   const { runs } = (await call('list_runs', {})) as { runs: { id: string }[] };
   run = runs[0]?.id;
+  await call('save_report', { title: 'A report' });
   const decision = {
     title: 'projectword',
     options: ['projectword'],
@@ -235,7 +236,7 @@ test('driving an agent is granted to no program that asks, and shows nothing', (
   expect(requestedScopes('agents:run tasks:read', { allowAdmin })).toEqual(['tasks:read']);
   expect(requestedScopes('agents:run', { allowAdmin })).not.toContain('agents:run');
   const used = [...TOOLS].filter(([, scope]) => mayUse(new Set(['agents:run']), scope)).map(([name]) => name);
-  expect(used).toEqual(['next_command', 'update_command', 'ask_approval']);
+  expect(used).toEqual(['next_command', 'update_command', 'save_report', 'ask_approval']);
 });
 
 describe('taking commands as an agent', () => {

@@ -74,6 +74,7 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
   const { run, lock_token } = await claimed({ claim, name: agent });
   const held = { run: run.id, lock_token };
   const asked = await call(ctx, 'ask_approval', { title: 'Which?', wait_seconds: 0 });
+  const noted = await call(ctx, 'remember', { key: 'x', text: 'x', scope: 'workspace' });
   const beat = {
     ...{ status: 'online', health: { uptime: 1 } },
     runs: [{ ...held, tokens_in: 1, tokens_out: 1, asks: [asked.id], subagents: ['Explore'] }],
@@ -108,6 +109,7 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
     set_output_search: [{ enabled: true }],
     stop_agents: [{ reach: 'workspace', stopped: false, reason: 'x' }],
     get_approval: [{ approval: asked.id }],
+    decide_memory: [{ memory: noted.id, decision: 'approved' }],
     decide_approval: [{ approval: asked.id, decision: 'denied', answer: 'x', note: 'x' }],
   };
 }

@@ -157,7 +157,7 @@ describe('a history whose hashes are right', () => {
 });
 
 test('whatever the door adds to an event is imported', async ({ as, asStranger, clock, sql }) => {
-  await fillWorkspace(as('ada'));
+  const { run } = await fillWorkspace(as('ada'));
   const { db, actor } = as('ada');
   const { project } = await ask<{ project: { version: number } }>({ db, actor }, 'get_project', { project: 'web' });
   await append(as('ada'), [
@@ -181,6 +181,11 @@ test('whatever the door adds to an event is imported', async ({ as, asStranger, 
   const { ref: checked } = await createTask(as('ada'), { project: 'web', reviewer: 'bob' });
   const own = { lock_token: await hold(as('ada'), checked) };
   await record(as('ada'), { stream: `task:${checked}`, type: 'task.completed', data: {}, expect: own });
+  const noted = { scope: 'agent', key: 'x', text: 'x', source: 1, project: 'web' };
+  await append(as('pelican-web'), [
+    { stream: `memory:${newId()}`, type: 'memory.remembered', data: noted },
+    { stream: `report:${newId()}`, type: 'report.saved', data: { title: 'x', run, project: 'web' } },
+  ]);
   const events = await exportAll(as('ada'));
 
   await importAll(asStranger('eve'), events);

@@ -21,6 +21,14 @@ export async function callAgents(call: Call, ctx: Context): Promise<void> {
   const held = { run: given.run.id, lock_token: given.lock_token };
   await call('ada', 'update_command', { ...held, text: 'It sleeps.' });
   await call('ada', 'update_command', { ...held, status: 'completed', text: 'Fed.' });
+  const finding = { description: 'It sleeps\n> by day.', severity: 'high', evidence: ['elephant.jpg'] };
+  const { id: report } = await call('ada', 'save_report', { title: 'Sleep\nof it', findings: [finding] });
+  const sections = [{ title: 'How', content: 'We looked.', type: 'code' }];
+  await call('ada', 'save_report', { report, summary: 'It sleeps.', sections, complete: true });
+  await call('ada', 'get_report', { report });
+  await call('ada', 'remember', { key: 'nap\ntime', text: 'It naps\nat noon.', task: 'web-1', confidence: 0.4 });
+  await call('ada', 'remember', { key: 'nap time', text: 'It naps at one.', source: 1, project: 'web' });
+  await call('ada', 'recall', { key: 'nap time', include_all: true });
   await call('ada', 'list_queue');
   await call('ada', 'ask_approval', { title: 'Which elephant?', options: ['Ella', 'Emma'], wait_seconds: 0 });
   await call('ada', 'list_approvals');

@@ -20,6 +20,8 @@ export type Filled = {
   preset: string;
   profile: string;
   approval: string;
+  report: string;
+  memory: string;
 };
 
 /** Fills a workspace: every table has a row, every kind of thing happened. */
@@ -71,6 +73,8 @@ export async function fillWorkspace(who: Caller, slug = 'web'): Promise<Filled> 
     ...(await saveCommands(who, slug)),
     ...(await sendCommands(who, slug)),
     approval: await ask(who, slug),
+    report: await report(who, slug),
+    memory: await remember(who, slug),
   };
 }
 
@@ -116,6 +120,27 @@ async function ask(who: Caller, project: string): Promise<string> {
   const data = { kind: 'question', title: 'Which pelican flies?', detail: { pelicans: 2 }, ttl_seconds: 600, project };
   await record(who, { stream: `approval:${id}`, type: 'approval.requested', data });
   return id;
+}
+
+/** An agent has written down what it found. */
+async function report(who: Caller, project: string): Promise<string> {
+  const id = newId();
+  const findings = [{ description: 'The pelican limps.', severity: 'high', evidence: ['pelican.jpg'] }];
+  const attachments = [{ name: 'Pelican notes', content: 'It limps on the left.' }];
+  const data = { title: 'Health of the pelican', summary: 'The pelican limps.', findings, attachments, project };
+  await record(who, { stream: `report:${id}`, type: 'report.saved', data });
+  return id;
+}
+
+/** What was remembered first is superseded. */
+async function remember(who: Caller, project: string): Promise<string> {
+  const [first, second] = [newId(), newId()];
+  const data = { scope: 'project', key: 'Pelican food', project };
+  await append(who, [
+    { stream: `memory:${first}`, type: 'memory.remembered', data: { ...data, text: 'The pelican eats fish.' } },
+    { stream: `memory:${second}`, type: 'memory.remembered', data: { ...data, text: 'The pelican eats bread.' } },
+  ]);
+  return second;
 }
 
 /** A preset and a profile for the project. */

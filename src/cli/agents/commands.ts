@@ -62,7 +62,7 @@ function readCommands(ctx: Context, { limit, ...asked }: Asked): Promise<{ items
 }
 
 /** Finds a command by its id or the end of it. */
-function commandId(ctx: Context, given: string): Promise<string> {
+export function commandId(ctx: Context, given: string): Promise<string> {
   return wholeId(given, {
     each: [async () => (await readCommands(ctx, { limit: KNOWN_MAX })).items],
     notFound: () =>
@@ -110,21 +110,7 @@ function limitsOf({ limits = {} }: Command): string {
 }
 
 function commandLines(command: Command): string[] {
-  const {
-    id,
-    status,
-    content,
-    type,
-    mode,
-    priority,
-    task,
-    project,
-    sent_by,
-    by_person,
-    error,
-
-    runs,
-  } = command;
+  const { id, status, content, type, mode, priority, task, project, sent_by, by_person, error, report, runs } = command;
   const facts = [
     ['from', `${sent_by}${by_person ? '' : ', an agent'}, ${fromNow(command.created_at)}`],
     ['task', task],
@@ -134,6 +120,7 @@ function commandLines(command: Command): string[] {
     ['expires', status === 'queued' ? fromNow(command.expires_at) : undefined],
     ['ended', command.completed_at && fromNow(command.completed_at)],
     ['error', error],
+    ['report', report && `cairn report show ${shortId(report)}`],
     ['id', id],
   ] as const;
   return [

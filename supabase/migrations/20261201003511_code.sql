@@ -86,6 +86,8 @@ begin
       -- Refuses numbers that double precision cannot hold, or holds as zero.
       return v_type = 'number' and abs(v_text::numeric) <= 1e15
         and (v_text::numeric = 0 or abs(v_text::numeric) >= 1e-15);
+    when 'fraction' then
+      return v_type = 'number' and v_text::numeric <= 1 and (v_text::numeric = 0 or v_text::numeric >= 1e-15);
     when 'boolean' then return v_type = 'boolean';
     when 'object', 'array' then
       return v_type = kind and octet_length(value::text) <= size_max and app.is_clean_json(value);
@@ -961,6 +963,7 @@ begin
       when 'integer' then 'a whole number from 0 to ' || v_field.size_max
       when 'positive' then 'a whole number from 1 to ' || v_field.size_max
       when 'number' then 'zero, or a number from 10^-15 to 10^15 on either side of it'
+      when 'fraction' then 'a number from 0 to 1'
       when 'label[]' then
         format('a list of at most %s labels, each one line of 1 to %s characters that can be seen', v_field.size_max,
           v_field.item_max)
@@ -1324,9 +1327,13 @@ begin
       perform app.fail('invalid_input', 'The ref and project_id must be those of the event''s project.',
         jsonb_build_object('field', 'ref'));
     end if;
-  elsif event.event_type = 'task.approved' and event.actor ->> 'agent' is not null then
-    perform app.fail('invalid_input', 'A person approves a task: the actor must name no agent.',
-      jsonb_build_object('field', 'actor'));
+  elsif event.event_type in ('task.approved', 'memory.approved') and event.actor ->> 'agent' is not null then
+    perform app.fail('invalid_input', format('A person approves a %s: the actor must name no agent.',
+        split_part(event.event_type, '.', 1)), jsonb_build_object('field', 'actor'));
+  elsif event.event_type like 'report.%' then
+    perform app.check_report_items(event.payload);
+  elsif event.event_type = 'memory.remembered' then
+    perform app.check_form('scope', app.memory_subject(event) is not null, 'one that has a subject');
   end if;
   -- A task waits for tasks that were there before.
   if event.event_type in ('task.created', 'task.dependencies_changed') and exists (
@@ -1477,6 +1484,21 @@ select app.declare_event('decision.superseded', 'internal', 'by!:ref:80');
 
 select app.declare_event('event.redacted', 'internal', 'reason!:said:4000');
 
+select app.declare_event('memory.approved', 'verb_only');
+
+select app.declare_event('memory.declined', 'verb_only');
+
+select app.declare_event('memory.forgotten', 'verb_only');
+
+select app.declare_event('memory.remembered', 'creates', 'key!:line:200', 'text!:said:2000',
+  'kind:one_of:fact|preference|procedure|hypothesis', 'confidence:fraction', 'ttl_seconds:positive:315360000',
+  'source:positive:999999999', 'task:ref:80', 'scope!:one_of:run|agent|project|workspace', 'run:ref:80',
+  'project:ref:80', 'agent_id+:ref:80', 'source_event_id+:ref:80', 'status+:one_of:noted|proposed');
+
+select app.declare_event('memory.restored', 'internal');
+
+select app.declare_event('memory.superseded', 'internal', 'by!:ref:80');
+
 select app.declare_event('message.enqueued', 'creates', 'internal', 'project!:ref:80', 'topic!:line:100',
   'payload!:object:65536');
 
@@ -1511,6 +1533,16 @@ select app.declare_event('project.noted', 'text!:said:20000', 'kind!:one_of:note
 select app.declare_event('project.unarchived');
 
 select app.declare_event('project.updated', 'name:line:200', 'description:text:20000', 'rules:object:65536');
+
+select app.declare_event('report.changed', 'title:line:300', 'summary:text:4000', 'sections:array:200000',
+  'findings:array:200000', 'recommendations:array:100000', 'attachments:array:200000', 'metadata:object:16384',
+  'replace:boolean');
+
+select app.declare_event('report.completed');
+
+select app.declare_event('report.saved', 'creates', 'title!:line:300', 'summary:text:4000', 'sections:array:200000',
+  'findings:array:200000', 'recommendations:array:100000', 'attachments:array:200000', 'metadata:object:16384',
+  'run:ref:80', 'project:ref:80', 'command_id+:ref:80', 'agent_id+:ref:80');
 
 select app.declare_event('run.acknowledged', 'verb_only');
 
@@ -3058,8 +3090,8 @@ begin
 end
 $$;
 
--- Checks rules = {scope, gates, triggers, attempts_max, limits}. Raises invalid_input naming the path of the first bad
--- rule.
+-- Checks rules = {scope, gates, triggers, attempts_max, limits, memory}. Raises invalid_input naming the path of the
+-- first bad rule.
 create or replace function app.check_rules(rules jsonb)
   returns void
   language plpgsql
@@ -3069,7 +3101,13 @@ declare
   v_rule jsonb;
   v_at bigint;
 begin
-  perform app.check_keys(rules, 'rules', 'scope', 'gates', 'triggers', 'attempts_max', 'limits');
+  perform app.check_keys(rules, 'rules', 'scope', 'gates', 'triggers', 'attempts_max', 'limits', 'memory');
+  if rules ? 'memory' then
+    perform app.check_keys(rules -> 'memory', 'rules.memory', 'approval');
+    if not app.validate_field(coalesce(rules -> 'memory' -> 'approval', 'true'), 'boolean', null, null) then
+      perform app.bad_rule('rules.memory.approval', 'true or false');
+    end if;
+  end if;
   if rules ? 'limits' then
     perform app.check_keys(rules -> 'limits', 'rules.limits', variadic app.limit_names());
     perform app.check_limits(rules -> 'limits');
@@ -7029,7 +7067,8 @@ create or replace function app.follow_ups(event public.events, triggers jsonb, d
 as $$
 declare
   v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event) || app.follow_commands(event)
-    || app.follow_runs(event) || app.follow_approvals(event) || app.follow_reviews(event);
+    || app.follow_runs(event) || app.follow_approvals(event) || app.follow_reviews(event)
+    || app.follow_memory(event);
   v_task public.tasks;
   v_trigger jsonb;
   v_action jsonb;
@@ -8654,6 +8693,7 @@ begin
     'started_at', command.started_at,
     'completed_at', command.completed_at,
     'error', command.error,
+    'report', (app.report_of(command.tenant_id, command.id)).id,
     'runs', (
       select jsonb_agg(app.run_brief(r, a, v_now) order by r.agent_name)
       from public.agent_runs r
@@ -8836,6 +8876,50 @@ select app.define_category('command', 'commands', searched => false, triggering 
 
 create or replace function app.is_active(run public.agent_runs) returns boolean language sql immutable as $$
   select run.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
+$$;
+
+-- The one run that the calling agent does now; null if it does none or several.
+create or replace function app.own_active_run(actor app.actor)
+  returns public.agent_runs
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_runs public.agent_runs[] := array(
+    select r from public.agents a
+    join public.agent_runs r on r.tenant_id = a.tenant_id and r.agent_id = a.id
+    where a.tenant_id = actor.tenant_id and a.user_id = actor.user_id and lower(a.name) = lower(actor.agent)
+      and app.is_active(r)
+    limit 2);
+begin
+  return case when cardinality(v_runs) = 1 then v_runs[1] end;
+end
+$$;
+
+-- Finds a run of an agent of the caller's by its id; without one the run that the calling agent does now, or null.
+-- Raises not_found.
+create or replace function app.find_own_run(ref text, actor app.actor)
+  returns public.agent_runs
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_run public.agent_runs;
+begin
+  if ref is null then
+    return app.own_active_run(actor);
+  end if;
+  select r.* into v_run from public.agent_runs r
+    join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
+    where r.tenant_id = actor.tenant_id and r.id = app.as_uuid(ref) and a.user_id = actor.user_id;
+  if v_run.id is null then
+    perform app.fail('not_found', format('There is no run %s of an agent of yours.', left(ref, 80)),
+      jsonb_build_object('field', 'run'), 'list_runs shows the ids.');
+  end if;
+  return v_run;
+end
 $$;
 
 -- The state in which a run ends for a reason.
@@ -10759,18 +10843,13 @@ create or replace function app.prepare_approval(event public.events, actor app.a
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_runs uuid[];
+  v_run uuid;
 begin
   if event.event_type = 'approval.requested' and event.causation_id is null and not event.payload ? 'run'
       and actor.agent is not null then
-    v_runs := array(
-      select r.id from public.agents a
-      join public.agent_runs r on r.tenant_id = a.tenant_id and r.agent_id = a.id
-      where a.tenant_id = event.tenant_id and a.user_id = event.user_id and lower(a.name) = lower(actor.agent)
-        and app.is_active(r)
-      limit 2);
+    v_run := (app.own_active_run(actor)).id;
   end if;
-  return event.payload || case when cardinality(v_runs) = 1 then jsonb_build_object('run', v_runs[1]) else '{}' end;
+  return event.payload || jsonb_strip_nulls(jsonb_build_object('run', v_run));
 end
 $$;
 
@@ -11817,11 +11896,816 @@ begin
 end
 $$;
 
+-- Reports: what an investigation found, written in parts until it is complete.
+
+-- What the items of each list of a report hold: {field: [kind, size, whether it is needed, values]}.
+create or replace function app.report_items() returns jsonb language sql immutable as $$
+  select '{
+    "sections": {"title": ["line", 200, true], "content": ["said", 20000, true],
+      "type": ["one_of", null, false, ["text", "code"]], "order": ["integer", 9999, false]},
+    "findings": {"description": ["said", 4000, true],
+      "severity": ["one_of", null, true, ["low", "medium", "high", "critical"]], "evidence": ["text[]", 20, false]},
+    "recommendations": {"action": ["said", 2000, true],
+      "priority": ["one_of", null, true, ["low", "medium", "high", "critical"]], "rationale": ["text", 4000, false]},
+    "attachments": {"name": ["line", 200, true], "type": ["line", 100, false], "url": ["line", 2000, false],
+      "content": ["said", 20000, false], "artifact": ["ref", 80, false]}
+  }'::jsonb
+$$;
+
+-- Tells whether a list has only objects with these fields.
+create or replace function app.are_items(items jsonb, fields jsonb) returns boolean language sql immutable as $$
+  select not exists (
+    select from jsonb_array_elements(items) i
+    where case when jsonb_typeof(i) <> 'object' then true
+      else i - array(select jsonb_object_keys(fields)) <> '{}'
+        or exists (
+          select from jsonb_each(fields) f
+          where case when i ? f.key
+            then not app.validate_field(i -> f.key, f.value ->> 0, (f.value ->> 1)::integer,
+              array(select jsonb_array_elements_text(f.value -> 3)))
+            else (f.value ->> 2)::boolean end) end)
+$$;
+
+-- Adds items to those there are: one with the same name takes the place of the earlier one.
+create or replace function app.merge_items(earlier jsonb, added jsonb, name text)
+  returns jsonb
+  language sql
+  immutable
+as $$
+  with old as (
+    select o.item, o.at from jsonb_array_elements(earlier) with ordinality o (item, at)
+  ), new as (
+    select distinct on (n.item ->> name) n.item, n.at
+    from jsonb_array_elements(added) with ordinality n (item, at)
+    order by n.item ->> name, n.at desc
+  )
+  select coalesce(jsonb_agg(x.item order by x.is_new, x.at), '[]')
+  from (
+    select coalesce(n.item, o.item) as item, false as is_new, o.at
+    from old o
+    left join new n on n.item ->> name = o.item ->> name
+    union all
+    select n.item, true, n.at
+    from new n
+    where not exists (select from old o where o.item ->> name = n.item ->> name)) x
+$$;
+
+-- A report of an agent that does one run is of that run; it is for the run's command.
+create or replace function app.prepare_report(event public.events, actor app.actor)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_run public.agent_runs;
+begin
+  if event.event_type <> 'report.saved' then
+    return event.payload;
+  end if;
+  v_run := app.find_own_run(event.payload ->> 'run', actor);
+  return event.payload
+    || jsonb_strip_nulls(jsonb_build_object('run', v_run.id, 'command_id', v_run.command_id,
+      'agent_id', v_run.agent_id));
+end
+$$;
+
+create or replace function app.guard_report(
+  report public.investigation_reports,
+  event public.events,
+  actor app.actor
+)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_next public.investigation_reports;
+  v_excess text;
+begin
+  if report.id is not null then
+    perform app.check_owner(report.user_id, actor, format('The report "%s"', left(report.title, 200)));
+  end if;
+  if report.completed_at is not null then
+    perform app.fail('illegal_transition', format('The report "%s" is complete.', left(report.title, 200)), null,
+      'Save what is new as another report: save_report without report.');
+  elsif event.event_type = 'report.completed' and coalesce(report.summary, '') = '' then
+    perform app.fail('illegal_transition', format('The report "%s" has no summary.', left(report.title, 200)),
+      jsonb_build_object('field', 'summary'), 'Give it one: save_report with summary and complete.');
+  end if;
+  perform app.check_report_items(event.payload);
+  if exists (
+      select from jsonb_array_elements(event.payload -> 'attachments') a
+      where a ? 'artifact' and not exists (
+        select from public.artifacts x
+        where x.tenant_id = event.tenant_id and x.id = app.as_uuid(a ->> 'artifact'))) then
+    perform app.fail('not_found', 'An attachment names no artifact of this workspace.',
+      jsonb_build_object('field', 'attachments'), 'get_task shows the ids of a task''s artifacts.');
+  end if;
+  v_next := app.evolve_report(report, event);
+  select string_agg(format('%s %s', l.most, l.name), ', ') into v_excess
+    from (values ('sections', 100), ('findings', 500), ('recommendations', 200)) l (name, most)
+    where jsonb_array_length(v_next.content -> l.name) > l.most;
+  if v_excess is not null or cardinality(v_next.attachments) > 50
+      or octet_length(concat(v_next.content, array_to_string(v_next.attachments, ''))) > 1000000 then
+    perform app.fail('invalid_input', format('A report has at most %s.',
+        coalesce(v_excess, '50 attachments, and 1 MB in all')), null,
+      'Shorten it, keep what is long as an artifact and attach that, or begin another report.');
+  end if;
+end
+$$;
+
+-- Refuses items that are none of a report's. Raises invalid_input.
+create or replace function app.check_report_items(payload jsonb)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_list record;
+begin
+  for v_list in select f.key as name, f.value as fields, payload -> f.key as items
+      from jsonb_each(app.report_items()) f where payload ? f.key loop
+    perform app.check_form(v_list.name, app.are_items(v_list.items, v_list.fields),
+      format('a list of {%s}', (
+        select string_agg(n.key || case when (n.value ->> 2)::boolean then '' else '?' end, ', ')
+        from jsonb_each(v_list.fields) n)));
+  end loop;
+  perform app.check_form('attachments', not exists (
+      select from jsonb_array_elements(payload -> 'attachments') a
+      where (a ? 'url')::integer + (a ? 'content')::integer + (a ? 'artifact')::integer <> 1
+        or a ->> 'url' !~* '^https?://'),
+    'each with a url of http or https, a content or an artifact');
+end
+$$;
+
+create or replace function app.evolve_report(report public.investigation_reports, event public.events)
+  returns public.investigation_reports
+  language plpgsql
+  immutable
+as $$
+declare
+  v_parts constant jsonb := event.payload - 'attachments';
+  v_is_anew constant boolean := coalesce((event.payload ->> 'replace')::boolean, false);
+begin
+  case event.event_type
+    when 'report.saved' then
+      report := jsonb_populate_record(report, app.begin_row(event) - 'attachments' || '{"status": "draft",
+        "content": {"sections": [], "findings": [], "recommendations": [], "metadata": {}}}');
+      report.run_id := app.as_uuid(event.payload ->> 'run');
+      report.written_by := app.actor_name(event);
+    when 'report.changed' then
+      report := jsonb_populate_record(report, v_parts);
+      report.status := 'in_progress';
+      report.changed_by := nullif(app.actor_name(event), report.written_by);
+    when 'report.completed' then
+      report.status := 'complete';
+      report.completed_at := event.created_at;
+  end case;
+  report.summary := nullif(report.summary, '');
+  report.content := report.content || (
+    select coalesce(jsonb_object_agg(l.name, app.merge_items(
+        case when v_is_anew then '[]' else report.content -> l.name end, event.payload -> l.name, l.key)), '{}')
+    from (values ('sections', 'title'), ('findings', 'description'), ('recommendations', 'action')) l (name, key)
+    where event.payload ? l.name);
+  if event.payload ? 'metadata' then
+    report.content := jsonb_set(report.content, '{metadata}', event.payload -> 'metadata');
+  end if;
+  if event.payload ? 'attachments' then
+    report.attachments := nullif(array(select jsonb_array_elements(app.merge_items(
+      case when v_is_anew then '[]' else to_jsonb(coalesce(report.attachments, '{}')) end,
+      event.payload -> 'attachments', 'name'))), '{}');
+  end if;
+  report.updated_at := event.created_at;
+  report.version := event.version;
+  return report;
+end
+$$;
+
+-- The report of a command: the latest complete one, or else the latest.
+create or replace function app.report_of(tenant_id uuid, command_id uuid)
+  returns public.investigation_reports
+  language sql
+  stable
+as $$
+  select x.* from public.investigation_reports x
+  where x.tenant_id = report_of.tenant_id and x.command_id = report_of.command_id
+  order by x.completed_at desc nulls last, x.created_at desc, x.id desc limit 1
+$$;
+
+-- What lists show of a report, and the whole begins with.
+create or replace function app.report_head(report public.investigation_reports, slug text)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'id', report.id,
+    'project', slug,
+    'command', report.command_id,
+    'run', report.run_id,
+    'agent', (select a.name from public.agents a where a.tenant_id = report.tenant_id and a.id = report.agent_id),
+    'title', report.title,
+    'summary', report.summary,
+    'status', report.status,
+    'is_latest', case when report.completed_at is not null
+      then (app.report_of(report.tenant_id, report.command_id)).id = report.id end,
+    'written_by', report.written_by,
+    'changed_by', report.changed_by,
+    'created_at', report.created_at,
+    'updated_at', report.updated_at,
+    'completed_at', report.completed_at));
+end
+$$;
+
+create or replace function app.report_brief(report public.investigation_reports, slug text)
+  returns jsonb
+  language sql
+  stable
+as $$
+  select app.report_head(report, slug)
+    || jsonb_strip_nulls(jsonb_build_object('summary', left(report.summary, 300), 'findings', (
+      select jsonb_object_agg(f.severity, f.count)
+      from (
+        select f ->> 'severity' as severity, count(*) from jsonb_array_elements(report.content -> 'findings') f
+        where f ? 'severity' group by 1) f)))
+$$;
+
+-- Lists that are empty are left out.
+create or replace function app.report_full(report public.investigation_reports, slug text)
+  returns jsonb
+  language sql
+  stable
+as $$
+  select app.report_head(report, slug)
+    || coalesce((
+      select jsonb_object_agg(c.key, c.value)
+      from jsonb_each(report.content) c
+      where c.value not in ('[]', '{}')), '{}')
+    || case when report.attachments is null then '{}'
+      else jsonb_build_object('attachments', to_jsonb(report.attachments)) end
+$$;
+
+create or replace function app.report_text(report public.investigation_reports)
+  returns text
+  language sql
+  stable
+as $$
+  select concat_ws(' ', report.title, report.summary, (
+    select string_agg(t #>> '{}', ' ')
+    from jsonb_path_query(report.content, '$.*[*].*') t
+    where jsonb_typeof(t) = 'string'), (
+    select string_agg(concat_ws(' ', a ->> 'name', a ->> 'content'), ' ') from unnest(report.attachments) a))
+$$;
+
+-- Shows a report that a search has found.
+create or replace function app.found_report(report public.investigation_reports)
+  returns jsonb
+  language sql
+  stable
+as $$
+  select jsonb_build_object(
+    'title', report.title,
+    'at', report.updated_at,
+    'by', report.written_by,
+    'body', app.report_text(report))
+$$;
+
+-- get_report(report?, command?) -> the report in full: that of an id, or that of a command, which is its latest
+-- complete one; without both the latest of the workspace. Raises not_found.
+create or replace function public.get_report(
+  report text default null,
+  command text default null,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_report public.investigation_reports;
+begin
+  if report is not null then
+    select * into v_report from public.investigation_reports x
+      where x.tenant_id = v_actor.tenant_id and x.id = app.as_uuid(get_report.report);
+  elsif command is not null then
+    v_report := app.report_of(v_actor.tenant_id, (app.find_command(command, v_actor)).id);
+  else
+    select * into v_report from public.investigation_reports x
+      where x.tenant_id = v_actor.tenant_id
+      order by x.created_at desc, x.id desc limit 1;
+  end if;
+  if v_report.id is null then
+    perform app.fail('not_found', case
+      when report is not null then format('There is no report %s in this workspace.', left(report, 80))
+      when command is not null then format('The command %s has no report.', left(command, 80))
+      else 'There is no report yet.' end, null, 'search with kinds: ["report"] finds reports by their words.');
+  end if;
+  return app.report_full(v_report, (
+    select p.slug from public.projects p where p.tenant_id = v_report.tenant_id and p.id = v_report.project_id));
+end
+$$;
+
+-- list_reports(project?, agent?, command?, status?, severity?, cursor?, page_size) -> {reports, next_cursor?}, the
+-- latest first; with a severity those that have a finding of it. Raises not_found.
+create or replace function public.list_reports(
+  project text default null,
+  agent text default null,
+  command text default null,
+  status text default null,
+  severity text default null,
+  cursor text default null,
+  page_size integer default 20,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
+  v_agent uuid := case when agent is not null then (app.find_agent(agent, v_actor)).id end;
+  v_command uuid := case when command is not null then (app.find_command(command, v_actor)).id end;
+  v_finding jsonb := case when severity is not null
+    then jsonb_build_object('findings', jsonb_build_array(jsonb_build_object('severity', severity))) end;
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := concat_ws(' ', 'reports', v_project, v_agent, v_command, status, severity);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+begin
+  return app.build_page('reports', array(
+    select app.report_brief(x, p.slug)
+    from public.investigation_reports x
+    left join public.projects p on p.tenant_id = x.tenant_id and p.id = x.project_id
+    where x.tenant_id = v_actor.tenant_id
+      and (v_project is null or x.project_id = v_project)
+      and (v_agent is null or x.agent_id = v_agent)
+      and (v_command is null or x.command_id = v_command)
+      and (list_reports.status is null or x.status = list_reports.status)
+      and (v_finding is null or x.content @> v_finding)
+      and (v_after is null or (x.created_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+    order by x.created_at desc, x.id desc limit v_size + 1), v_size, v_question, '{id}', '{created_at}');
+end
+$$;
+
+select app.define_category('report', 'investigation_reports', kept => '{vector_embedding}');
+
+-- Memory: what agents remember across runs, each under a key. A later one supersedes it, and both stay on the record.
+
+-- One at a time for each key: of two, the second sees the first.
+create or replace function app.lock_memory_key(tenant_id uuid, subject_id uuid, key text)
+  returns void
+  language sql
+  set search_path = pg_catalog, pg_temp
+as $$
+  select pg_advisory_xact_lock(hashtextextended(concat_ws(' ', tenant_id, 'memory', subject_id, lower(key)), 0))
+$$;
+
+-- The run, agent, project or workspace that a memory is for.
+create or replace function app.memory_subject(event public.events) returns uuid language sql immutable as $$
+  select case event.payload ->> 'scope'
+    when 'run' then app.as_uuid(event.payload ->> 'run')
+    when 'agent' then app.as_uuid(event.payload ->> 'agent_id')
+    when 'project' then event.project_id
+    else event.tenant_id end
+$$;
+
+-- The registered agent that the caller works as; null for none.
+create or replace function app.own_agent(actor app.actor) returns uuid language sql stable as $$
+  select a.id from public.agents a
+  where a.tenant_id = actor.tenant_id and a.user_id = actor.user_id and lower(a.name) = lower(actor.agent)
+    and a.retired_at is null
+  order by a.created_at desc limit 1
+$$;
+
+create or replace function app.asks_approval(rules jsonb) returns boolean language sql immutable as $$
+  select coalesce((rules -> 'memory' ->> 'approval')::boolean, false)
+$$;
+
+-- Adds what the database knows of a memory: its run, its agent, its source. It waits for a person where its project
+-- asks for that, or where a person has said yes to another of its key.
+create or replace function app.prepare_memory(event public.events, project public.projects, actor app.actor)
+  returns jsonb
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_run public.agent_runs;
+begin
+  if event.event_type <> 'memory.remembered' then
+    return event.payload;
+  end if;
+  v_run := app.find_own_run(event.payload ->> 'run', actor);
+  event.payload := event.payload - 'source' || jsonb_strip_nulls(jsonb_build_object('run', v_run.id,
+    'agent_id', app.own_agent(actor), 'source_event_id', case when event.payload ? 'source'
+      then (app.find_event(event.payload ->> 'source', actor)).id end));
+  perform app.check_form('scope', app.memory_subject(event) is not null,
+    case event.payload ->> 'scope' when 'run' then 'another: you do no run, and none is named'
+      when 'agent' then 'another: you are registered with next_command or a runner alone'
+      else 'of a project that is named' end);
+  if event.payload ->> 'scope' = 'workspace' then
+    perform app.refuse_limited(actor);
+    perform app.check_form('project', event.project_id is null, 'left out for what the whole workspace remembers');
+  end if;
+  perform app.lock_memory_key(event.tenant_id, app.memory_subject(event), event.payload ->> 'key');
+  return event.payload || jsonb_build_object('status', case
+    when app.asks_approval(project.rules) or exists (
+      select from app.same_memories(event.tenant_id, app.memory_subject(event), event.payload ->> 'key') x
+      where x.status = 'approved' and x.superseded_by is null) then 'proposed'
+    else 'noted' end);
+end
+$$;
+
+create or replace function app.same_memories(tenant_id uuid, subject_id uuid, key text)
+  returns setof public.agent_memory
+  language sql
+  stable
+as $$
+  select x.* from public.agent_memory x
+  where x.tenant_id = same_memories.tenant_id and x.subject_id = same_memories.subject_id
+    and lower(x.key) = lower(same_memories.key)
+$$;
+
+create or replace function app.guard_memory(memory public.agent_memory, event public.events, actor app.actor)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_subject constant uuid := app.memory_subject(event);
+begin
+  if event.event_type = 'memory.remembered' then
+    if (
+        select count(*)
+        from (
+          select from public.agent_memory x
+          where x.tenant_id = event.tenant_id and x.subject_id = v_subject
+            and x.superseded_by is null and x.status in ('noted', 'proposed', 'approved')
+            and lower(x.key) <> lower(event.payload ->> 'key')
+          limit 1000) m) = 1000 then
+      perform app.fail('rate_limited', format('1000 things are remembered for this %s already.',
+        event.payload ->> 'scope'), null,
+        'Remember it under a key that is there (recall shows them), or ask a person to forget some: cairn memory.');
+    end if;
+  elsif event.causation_id is null then
+    if not app.is_person(actor) then
+      perform app.fail('forbidden', 'What agents remember is decided by a person, not by an agent.', null,
+        'Ask the person to run `cairn memory` in a terminal of their own.');
+    end if;
+    perform app.check_owner(memory.user_id, actor, format('The memory "%s"', left(memory.key, 200)));
+    if memory.status in ('declined', 'forgotten') or memory.superseded_by is not null
+          and event.event_type <> 'memory.forgotten'
+        or event.event_type = 'memory.approved' and memory.status = 'approved'
+        or event.event_type = 'memory.declined' and memory.status <> 'proposed' then
+      perform app.fail('illegal_transition', format('The memory "%s" is %s.', left(memory.key, 200), case
+        when memory.status not in ('declined', 'forgotten') and memory.superseded_by is not null then 'superseded'
+        else memory.status end), null, '`cairn memory list --all` shows what there is.');
+    end if;
+  end if;
+end
+$$;
+
+-- A redacted memory has a key of its own: others with the same blank are not of one key.
+create or replace function app.evolve_memory(memory public.agent_memory, event public.events)
+  returns public.agent_memory
+  language plpgsql
+  immutable
+as $$
+begin
+  case event.event_type
+    when 'memory.remembered' then
+      memory := jsonb_populate_record(memory, '{"kind": "fact", "status": "noted"}' || app.begin_row(event));
+      memory.key := case when event.redacted_at is null then memory.key else memory.id::text end;
+      memory.run_id := app.as_uuid(event.payload ->> 'run');
+      memory.subject_id := app.memory_subject(event);
+      memory.confidence := coalesce(memory.confidence, case memory.kind when 'hypothesis' then 0.5 else 0.8 end);
+      memory.noted_by := app.actor_name(event);
+      memory.expires_at := event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer);
+    when 'memory.superseded' then
+      memory.superseded_by := app.as_uuid(event.payload ->> 'by');
+    when 'memory.restored' then
+      memory.superseded_by := null;
+    when 'memory.approved', 'memory.declined', 'memory.forgotten' then
+      memory.status := split_part(event.event_type, '.', 2);
+      memory.decided_by := app.actor_name(event);
+      memory.decided_at := event.created_at;
+  end case;
+  memory.updated_at := event.created_at;
+  memory.version := event.version;
+  return memory;
+end
+$$;
+
+-- Lists what follows for other memories of the same key: a new one supersedes them, one that is only proposed no more
+-- than other proposals; what is forgotten leaves its place to the latest before it.
+create or replace function app.follow_memory(event public.events)
+  returns jsonb[]
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_memory public.agent_memory;
+begin
+  if event.event_type not in ('memory.remembered', 'memory.approved', 'memory.forgotten') then
+    return '{}';
+  end if;
+  select * into v_memory from public.agent_memory x
+    where x.tenant_id = event.tenant_id and x.id = app.stream_id(event.stream);
+  if event.event_type = 'memory.forgotten' then
+    return array(
+      select jsonb_build_object('stream', 'memory:' || x.id, 'type', 'memory.restored')
+      from app.same_memories(event.tenant_id, v_memory.subject_id, v_memory.key) x
+      where x.status in ('noted', 'approved') and x.superseded_by is not null and v_memory.superseded_by is null
+        and not exists (
+          select from app.same_memories(event.tenant_id, v_memory.subject_id, v_memory.key) y
+          where y.status in ('noted', 'approved') and y.superseded_by is null)
+      order by x.created_at desc, x.id desc limit 1);
+  end if;
+  return array(
+    select jsonb_build_object('stream', 'memory:' || x.id, 'type', 'memory.superseded',
+      'data', jsonb_build_object('by', v_memory.id))
+    from app.same_memories(event.tenant_id, v_memory.subject_id, v_memory.key) x
+    where x.id <> v_memory.id and x.superseded_by is null
+      and x.status in ('noted', 'approved', 'proposed')
+      and (v_memory.status <> 'proposed' or x.status = 'proposed')
+    order by x.id);
+end
+$$;
+
+create or replace function app.age_in_days(at timestamptz) returns integer language sql stable as $$
+  select greatest(0, floor(extract(epoch from app.now() - at) / 86400))::integer
+$$;
+
+-- Shows a memory with its source, its age, and the one that it supersedes.
+create or replace function app.memory_full(memory public.agent_memory)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'id', memory.id,
+    'scope', memory.scope,
+    'kind', memory.kind,
+    'key', memory.key,
+    'text', memory.text,
+    'confidence', memory.confidence,
+    'noted_by', memory.noted_by,
+    'age_days', app.age_in_days(memory.created_at),
+    'run', memory.run_id,
+    'project', (select p.slug from public.projects p
+      where p.tenant_id = memory.tenant_id and p.id = memory.project_id),
+    'task', (select t.ref from public.tasks t where t.tenant_id = memory.tenant_id and t.id = memory.task_id),
+    'source', (select e.seq from public.events e
+      where e.tenant_id = memory.tenant_id and e.id = memory.source_event_id),
+    'status', memory.status,
+    'decided_by', memory.decided_by,
+    'is_expired', case when memory.expires_at <= app.now() then true end,
+    'superseded_by', memory.superseded_by,
+    'supersedes', (
+      select jsonb_build_object('id', x.id, 'text', left(x.text, 120), 'noted_by', x.noted_by,
+        'age_days', app.age_in_days(x.created_at))
+      from public.agent_memory x
+      where x.tenant_id = memory.tenant_id and x.superseded_by = memory.id
+        and x.status in ('noted', 'approved')
+      order by x.created_at desc, x.id desc limit 1),
+    'expires_at', memory.expires_at,
+    'created_at', memory.created_at));
+end
+$$;
+
+-- What a person has not said yes to, or has taken back, is not found.
+create or replace function app.memory_text(memory public.agent_memory) returns text language sql stable as $$
+  select case when memory.status in ('noted', 'approved') then concat_ws(' ', memory.key, memory.text) else '' end
+$$;
+
+-- Shows a memory that a search has found.
+create or replace function app.found_memory(memory public.agent_memory) returns jsonb language sql volatile as $$
+  select jsonb_build_object(
+    'title', concat(memory.kind, ' ', memory.key, case
+      when memory.superseded_by is not null then ' (superseded)'
+      when memory.expires_at <= app.now() then ' (expired)'
+      end),
+    'at', memory.created_at,
+    'by', memory.noted_by,
+    'body', app.memory_text(memory))
+$$;
+
+-- The memories that are given to a caller: of the workspace, the project (or all), its agent and the run that it does,
+-- or of all where `everything` is wanted. None is superseded or expired, or waits for a person. The most relevant come
+-- first: those of the tasks that it holds, then those of the narrowest scope, then the youngest; a doubtful one counts
+-- as older, by three days for each tenth of doubt.
+create or replace function app.given_memories(
+  project public.projects,
+  actor app.actor,
+  chosen jsonb default '{}',
+  words tsquery default null
+)
+  returns table (memory public.agent_memory, place bigint)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_everything constant boolean := coalesce((chosen ->> 'everything')::boolean, false);
+  v_subjects uuid[] := array_remove(array[actor.tenant_id, app.own_agent(actor), project.id,
+    (app.own_active_run(actor)).id], null);
+  v_tasks uuid[] := array(
+    select t.id from app.tasks_by_status(project, 'in_progress', 100) t
+    where t.locked_by_user = actor.user_id
+      and (t.locked_by = app.actor_name(actor) or starts_with(t.locked_by, app.actor_name(actor) || '/')));
+  v_reach constant tsquery := format('''=t%s'' & ''=kmemory''', actor.tenant_id)::tsquery;
+  v_found uuid[] := case when words is not null then array(
+    select s.id from app.search_documents s
+    where s.words @@ (v_reach && given_memories.words) and s.tenant_id = actor.tenant_id limit 1000) end;
+begin
+  return query
+    select x, row_number() over (order by (x.task_id = any (v_tasks)) is true desc,
+        array_position('{run,agent,project,workspace}'::text[], x.scope),
+        extract(epoch from app.now() - x.created_at) / 86400 + 30 * (1 - x.confidence), x.id desc)
+    from public.agent_memory x
+    left join public.projects p on p.tenant_id = x.tenant_id and p.id = x.project_id
+    where x.tenant_id = actor.tenant_id
+      and (v_everything or x.subject_id = any (v_subjects) or project.id is null and x.scope = 'project')
+      and (project.id is null or x.project_id is null or x.project_id = project.id)
+      and (v_everything and x.status <> 'forgotten'
+        or x.superseded_by is null and (x.expires_at <= app.now()) is not true
+          and (x.status = 'approved'
+            or x.status = 'noted' and not app.asks_approval(coalesce(project.rules, p.rules))))
+      and (chosen ->> 'key' is null or lower(x.key) = lower(chosen ->> 'key'))
+      and (chosen ->> 'scope' is null or x.scope = chosen ->> 'scope')
+      and (chosen ->> 'kind' is null or x.kind = chosen ->> 'kind')
+      and (words is null or x.id = any (v_found))
+    order by 2 limit 1000;
+end
+$$;
+
+-- The first memories whose texts fit into so many characters, at least one, each cut to `most`, with the number of the
+-- others: {memories, left_out?}. Each counts 90 characters more, for what is told with it.
+create or replace function app.fit_memories(memories public.agent_memory[], characters integer, most integer)
+  returns jsonb
+  language sql
+  stable
+as $$
+  with sized as (
+    select m.memory, m.at, sum(90 + length((m.memory).key) + least(length((m.memory).text), most))
+      over (order by m.at) as size
+    from (select memories[i] as memory, i as at from generate_subscripts(memories, 1) i) m
+  )
+  select jsonb_strip_nulls(jsonb_build_object(
+    'memories', coalesce(jsonb_agg(app.memory_full(s.memory)
+        || jsonb_build_object('text', left((s.memory).text, most)) order by s.at)
+      filter (where s.size <= characters or s.at = 1), '[]'),
+    'left_out', nullif(count(*) filter (where s.size > characters and s.at > 1), 0)))
+  from sized s
+$$;
+
+-- recall_memories(project?, query?, key?, scope?, kind?, include_all, characters) -> {memories, left_out?}: those that
+-- are given, the most relevant first, as many as fit; with include_all also what is superseded, expired, proposed, or
+-- another's. Raises not_found, invalid_input.
+create or replace function public.recall_memories(
+  project text default null,
+  query text default null,
+  key text default null,
+  scope text default null,
+  kind text default null,
+  include_all boolean default false,
+  characters integer default 4000,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_project public.projects;
+  v_chosen jsonb := jsonb_build_object('key', key, 'scope', scope, 'kind', kind, 'everything', include_all);
+  v_words tsquery := case when query is not null then app.search_query(query) end;
+begin
+  if coalesce(project, v_actor.project_id::text) is not null then
+    v_project := app.find_project(project, v_actor);
+  end if;
+  perform app.check_number('characters', characters, 200, 100000);
+  return app.fit_memories(array(
+    select g.memory
+    from app.given_memories(v_project, v_actor, v_chosen, v_words) g
+    order by g.place), characters, 2000);
+end
+$$;
+
+-- list_memories(project?, memory?, scope?, kind?, status?, cursor?, page_size) -> {memories, next_cursor?}, the latest
+-- first: those that count (not superseded, expired, declined or forgotten); with status `proposed` those that wait for
+-- a person, with `all` all; with `memory`, an id, that one and all others of its key. Raises not_found.
+create or replace function public.list_memories(
+  project text default null,
+  memory text default null,
+  scope text default null,
+  kind text default null,
+  status text default null,
+  cursor text default null,
+  page_size integer default 20,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
+  v_memory public.agent_memory := case when memory is not null then app.find_memory(memory, v_actor) end;
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := concat_ws(' ', 'memories', v_project, v_memory.id, scope, kind, status);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+begin
+  return app.build_page('memories', array(
+    select app.memory_full(x)
+    from public.agent_memory x
+    where x.tenant_id = v_actor.tenant_id
+      and (v_project is null or x.project_id = v_project)
+      and (v_memory.id is null or x.subject_id = v_memory.subject_id and lower(x.key) = lower(v_memory.key))
+      and (list_memories.scope is null or x.scope = list_memories.scope)
+      and (list_memories.kind is null or x.kind = list_memories.kind)
+      and (v_memory.id is not null or case list_memories.status
+        when 'all' then true
+        when 'proposed' then x.status = 'proposed' and x.superseded_by is null
+        else x.status in ('noted', 'approved', 'proposed') and x.superseded_by is null
+          and (x.expires_at <= app.now()) is not true end)
+      and (v_after is null or (x.created_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+    order by x.created_at desc, x.id desc limit v_size + 1), v_size, v_question, '{id}', '{created_at}');
+end
+$$;
+
+-- Finds a memory by its id. Raises not_found.
+create or replace function app.find_memory(ref text, actor app.actor)
+  returns public.agent_memory
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_memory public.agent_memory;
+begin
+  select * into v_memory from public.agent_memory x where x.tenant_id = actor.tenant_id and x.id = app.as_uuid(ref);
+  if v_memory.id is null then
+    perform app.fail('not_found', format('There is no memory %s in this workspace.', left(ref, 80)), null,
+      '`cairn memory list --all` shows the ids.');
+  end if;
+  return v_memory;
+end
+$$;
+
+-- decide_memory(memory, decision approved|declined|forgotten) -> the memory: what a person makes of it. Takes the key
+-- before the row, as whoever remembers does. Raises not_found, forbidden, illegal_transition.
+create or replace function public.decide_memory(memory text, decision text, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_memory public.agent_memory := app.find_memory(memory, v_actor);
+begin
+  perform app.check_form('decision', decision in ('approved', 'declined', 'forgotten'),
+    'approved, declined or forgotten');
+  perform app.lock_memory_key(v_memory.tenant_id, v_memory.subject_id, v_memory.key);
+  perform app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'memory:' || v_memory.id,
+    'type', 'memory.' || decision, 'verb', true)), v_actor);
+  return app.memory_full(app.find_memory(memory, v_actor));
+end
+$$;
+
+select app.define_category('memory', 'agent_memory', triggering => false);
+
 -- The read at the start of an agent's session.
 
 -- resume_project(project?) -> the latest checkpoint, what changed since, the caller's locks and those that its ended
 -- sessions left, tasks by status, the latest five decisions and open questions, and the number of these if there are
--- more; critical alerts that wait for somebody.
+-- more; critical alerts that wait for somebody; what is remembered, in 1,600 characters.
 create or replace function public.resume_project(project text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -11860,6 +12744,9 @@ begin
         where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null
         order by x.created_at desc limit 5) d),
     'alerts', app.critical_alerts(v_project),
+    'remembered', (
+      select nullif(app.fit_memories(array_agg(g.memory order by g.place), 1600, 300), '{"memories": []}')
+      from app.given_memories(v_project, v_actor) g),
     'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
 end
 $$;
@@ -17240,6 +18127,8 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003440', 'ebb79ea7439279063c4533eb950a5c8a40d998b462dda7d30ca9b4c109d50601', '0.1.0'),
   ('20261201003458', '97dbf3a67bd775475719033f15ff449e23a6528f4c58a058adee9327cb453248', '0.1.0'),
   ('20261201003500', '798e6994eb592fcd9147998851401713c0b81df9adbca4222589f0fa95a6489d', '0.1.0'),
-  ('code', 'ef0be699c6e8cffead88f3e7a3e89a6343e26f86a85ff6b853ea1f1ba0596bbf', '0.1.0')
+  ('20261201003505', '3c81e2067c885f157d90fa12054965f3caabade2131919c60299b2668b98a31a', '0.1.0'),
+  ('20261201003510', '4a2c22d07826518b9e6a600ddab99c58348ffce09c032d8c25eb70b1ed8374a3', '0.1.0'),
+  ('code', 'd959ec797aea7cab7daa91ae79b2bfea89c632f60fe3df258980da39babec56c', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
