@@ -146,10 +146,13 @@ export type Schema = {
           completed_at: string | null;
           content: Json | null;
           cost_credits: number | null;
+          cost_usd: number | null;
+          created_at: string;
           duration_ms: number | null;
           envelope_id: string | null;
           error: string | null;
           kind: string;
+          model: string | null;
           name: string;
           parent_span_id: string | null;
           project_id: string | null;
@@ -159,12 +162,14 @@ export type Schema = {
           started_at: string;
           status: unknown;
           tenant_id: string;
+          tokens_cache_written: number | null;
           tokens_cached: number | null;
           tokens_in: number | null;
           tokens_out: number | null;
           tool_call_id: string | null;
           tool_type: unknown | null;
           trace_id: string;
+          waited_ms: number | null;
         };
         Insert: never;
         Update: never;
@@ -473,6 +478,20 @@ export type Schema = {
         Update: never;
         Relationships: [];
       };
+      model_prices: {
+        Row: {
+          model: string;
+          price_cache_written: number;
+          price_cached: number;
+          price_in: number;
+          price_out: number;
+          updated_at: string;
+          updated_by: string;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
       oauth_tokens: {
         Row: {
           access_token: string;
@@ -518,6 +537,25 @@ export type Schema = {
           updated_at: string;
           user_id: string;
           version: number;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
+      run_usage: {
+        Row: {
+          cost_usd: number;
+          day: unknown;
+          model: string;
+          project_id: string | null;
+          requests: number;
+          run_id: string;
+          tenant_id: string;
+          tokens_cache_written: number;
+          tokens_cached: number;
+          tokens_in: number;
+          tokens_out: number;
+          tokens_unpriced: number;
         };
         Insert: never;
         Update: never;
@@ -771,10 +809,35 @@ export type Schema = {
         Update: never;
         Relationships: [];
       };
+      trace_entries: {
+        Row: {
+          agent_id: string;
+          command_id: string | null;
+          completed_at: string | null;
+          content: Json | null;
+          created_at: string;
+          duration_ms: number | null;
+          error: string | null;
+          id: string;
+          metadata: Json | null;
+          name: string;
+          parent_id: string | null;
+          project_id: string | null;
+          run_id: string;
+          started_at: string;
+          tenant_id: string;
+          tokens_used: number | null;
+          type: string | null;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
     };
     Functions: {
       accept_invitation: { Args: { actor?: Json; invitation_hash: string }; Returns: Json };
       add_output: { Args: { actor?: Json; chunks?: Json; left_out?: Json; lock_token: number; run: string }; Returns: Json };
+      add_steps: { Args: { actor?: Json; links?: Json; lock_token: number; run: string; steps: Json }; Returns: Json };
       admit_browser: { Args: { account: string; actor?: Json; browser: Json; buckets?: Json }; Returns: Json };
       admit_identity: { Args: { actor?: Json; identity: Json; terms?: Json }; Returns: Json };
       adopt_locks: { Args: { actor?: Json; tasks: Json }; Returns: Json };
@@ -815,6 +878,7 @@ export type Schema = {
       get_position: { Args: { actor: Json }; Returns: Json };
       get_project: { Args: { actor?: Json; project?: string }; Returns: Json };
       get_report: { Args: { actor?: Json; command?: string; report?: string }; Returns: Json };
+      get_run: { Args: { actor?: Json; run: string }; Returns: Json };
       get_session: { Args: { actor?: Json; session_hash: string }; Returns: Json };
       get_state: { Args: { actor?: Json; archived?: Json; at?: string; project?: string; seq?: number }; Returns: Json };
       get_task: { Args: { actor?: Json; task: string; timeline_size?: number }; Returns: Json };
@@ -831,11 +895,13 @@ export type Schema = {
       list_clients: { Args: { actor?: Json }; Returns: Json };
       list_commands: { Args: { actor?: Json; cursor?: string; page_size?: number; project?: string; status?: string }; Returns: Json };
       list_connections: { Args: { actor?: Json; before?: string; chosen?: Json; page_size?: number }; Returns: Json };
+      list_costs: { Args: { actor?: Json; agent?: string; by?: string; page_size?: number; project?: string; run?: string; since?: unknown; until?: unknown }; Returns: Json };
       list_decisions: { Args: { actor?: Json; cursor?: string; include_superseded?: boolean; page_size?: number; project?: string }; Returns: Json };
       list_events: { Args: { actor?: Json; after_seq?: number; archived?: Json; before_seq?: number; cursor?: string; filters?: Json; page_size?: number; project?: string; task?: string }; Returns: Json };
       list_jobs: { Args: { actor: Json }; Returns: Json };
       list_members: { Args: { actor?: Json }; Returns: Json };
       list_memories: { Args: { actor?: Json; cursor?: string; kind?: string; memory?: string; page_size?: number; project?: string; scope?: string; status?: string }; Returns: Json };
+      list_model_prices: { Args: { actor?: Json }; Returns: Json };
       list_needs: { Args: { actor?: Json; project?: string }; Returns: Json };
       list_output: { Args: { actor?: Json; after_sequence?: number; attempt?: number; last_bytes?: number; page_size?: number; run: string }; Returns: Json };
       list_presets: { Args: { actor?: Json; cursor?: string; page_size?: number; preset?: string; project?: string }; Returns: Json };
@@ -849,6 +915,7 @@ export type Schema = {
       list_secrets: { Args: { actor?: Json }; Returns: Json };
       list_served_urls: { Args: { actor?: Json }; Returns: Json };
       list_sessions: { Args: { actor?: Json; cursor?: string; page_size?: number; project?: string }; Returns: Json };
+      list_steps: { Args: { actor?: Json; cursor?: string; page_size?: number; run: string }; Returns: Json };
       list_tasks: { Args: { actor?: Json; cursor?: string; filters?: Json; page_size?: number; project?: string }; Returns: Json };
       make_partitions: { Args: { actor?: Json }; Returns: Json };
       measure_records: { Args: { actor?: Json; starts_at: string; table_name: string }; Returns: Json };
@@ -882,6 +949,7 @@ export type Schema = {
       set_agents_max: { Args: { actor?: Json; agents_max?: number }; Returns: Json };
       set_job: { Args: { actor?: Json; every_seconds?: number; kind: string; settings?: Json }; Returns: Json };
       set_member: { Args: { actor?: Json; role?: string; user_id: string }; Returns: Json };
+      set_model_price: { Args: { actor?: Json; model: string; price_cache_written?: number; price_cached?: number; price_in?: number; price_out?: number }; Returns: Json };
       set_output_quota: { Args: { actor?: Json; megabytes: number }; Returns: Json };
       set_output_search: { Args: { actor?: Json; enabled?: boolean }; Returns: Json };
       set_password: { Args: { actor?: Json; password_hash: string }; Returns: Json };

@@ -66,6 +66,12 @@ export const RELATIONS: Readonly<Record<string, Relation>> = Object.freeze({
     columns: `tenant_id run_id trace_id span_id parent_span_id kind name tool_type status started_at completed_at
       duration_ms tokens_in tokens_out tokens_cached cost_credits tool_call_id envelope_id error content attributes
       run_created_at`,
+    values: { kind: 'llm_prompt tool_call response' },
+  },
+  trace_entries: {
+    is: 'view',
+    columns: `tenant_id id command_id agent_id run_id parent_id type name content started_at completed_at duration_ms
+      tokens_used error metadata created_at`,
   },
   agent_messages: { is: 'table', columns: 'tenant_id run_id seq role parts tokens created_at' },
   investigation_reports: {
@@ -121,7 +127,7 @@ export const TRIGGERS: Readonly<Record<string, string>> = Object.freeze({
 
 /** Promised, and not there yet. */
 export const LATER = Object.freeze({
-  relations: 'trace_entries audit_logs audit_entries',
+  relations: 'audit_logs audit_entries',
   // What ends a run with the last of its steps comes with those that report steps.
   functions: 'check_run_completion',
   triggers: 'trigger_check_run_completion',

@@ -28,6 +28,7 @@ import { RULES } from './rules.ts';
 import { SERVER } from './server.ts';
 import { SIGN_IN } from './sign-in.ts';
 import { TOKENS } from './tokens.ts';
+import { TRACES } from './traces.ts';
 
 export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...GRANTS,
@@ -49,6 +50,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...KNOWLEDGE,
   ...LABELS,
   ...OUTPUT,
+  ...TRACES,
   ...PLANTED,
   ...PORT,
   ...PRESENCE,

@@ -158,7 +158,7 @@ export const FETCHING = Object.freeze([
       name: 'by no stranger, whose host is away or whose document is bad',
     },
     {
-      file: 'src/auth/ttl-cache.ts',
+      file: 'src/ttl-cache.ts',
       find: 'delete(key: string): void {\n    this.#found.delete(key);',
       replace: 'delete(_key: string): void {\n    this.#found.clear();',
       name: 'until it is reached, whatever others are',

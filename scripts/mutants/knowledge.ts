@@ -33,9 +33,6 @@ export const KNOWLEDGE = Object.freeze([
     { within: 'app.guard_memory', find: 'The memory "%s" is %s.', name: 'is declined once' },
     { within: 'app.find_memory', find: 'There is no memory %s in this workspace.', name: 'is declined once' },
   ]),
-  ...refusals('core', DECIDED_SUITE, [
-    { within: 'app.check_rules', find: 'rules.memory.approval', name: 'a rule that asks for a yes to memories' },
-  ]),
   ...refusals('T56', DECIDED_SUITE, [
     {
       within: 'app.guard_memory',

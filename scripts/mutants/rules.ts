@@ -15,6 +15,11 @@ export const RULES = Object.freeze([
     },
     { within: 'app.check_keys', find: 'only ', name: 'a rule that is wrong at rules.colour is refused by that name' },
     {
+      within: 'app.check_switch',
+      find: 'true or false',
+      name: 'a rule that is wrong at rules.traces.content is refused by that name',
+    },
+    {
       within: 'app.check_scope',
       find: 'a list of at most 50 texts of at most 1000 characters',
       name: 'a rule that is wrong at rules.scope.paths is refused by that name',

@@ -31,6 +31,7 @@ const FUNCTIONS = `
 
 const SCALARS: Record<string, string> = {
   bigint: 'number',
+  numeric: 'number',
   boolean: 'boolean',
   bytea: 'string',
   integer: 'number',

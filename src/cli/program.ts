@@ -26,6 +26,7 @@ import { addSetupCommands } from './setup/declare.ts';
 import { addTaskCommands } from './tasks/declare.ts';
 import { addChangeCommands } from './tasks/declare-changes.ts';
 import { addOverviewCommands } from './tasks/declare-overview.ts';
+import { addTraceCommands } from './traces/declare.ts';
 import { refuseUnknown, suggestCommands } from './words.ts';
 
 /** Declares all commands and options; each group of commands adds itself. */
@@ -81,6 +82,7 @@ function addCommands(program: Command): void {
   addAlertsCommands(program);
   addApprovalsCommands(program);
   addOutputCommand(program);
+  addTraceCommands(program);
   addReportsCommands(program);
   addMemoryCommands(program);
   program.commandsGroup('Plan and decide:');

@@ -4,6 +4,7 @@ import { Run } from '../events/runs.ts';
 import { CONTROL_MS_MAX } from '../services/control.ts';
 import { Added } from '../services/output.ts';
 import { Claimed, Control, Registered } from '../services/runner.ts';
+import { StoredSteps } from '../services/steps.ts';
 import { VERSION } from '../version.ts';
 import type { RunnerPort } from './port.ts';
 import { posting } from './post.ts';
@@ -39,6 +40,14 @@ export function httpPort(server: Server, agent: string): RunnerPort {
       // What was left out comes before the first part; said again it changes nothing.
       for (const part of parts) await send(part);
       return send(last);
+    },
+    async steps({ run, lock_token }, { steps, links }) {
+      const parts = partsOf(steps);
+      const last = parts.pop() ?? [];
+      const send = (part: unknown[], more: object) =>
+        ask('steps', { body: { run, lock_token, steps: part, ...more }, answer: StoredSteps });
+      for (const part of parts) await send(part, {});
+      return send(last, { links });
     },
     report: ({ run, lock_token }, events) => ask('settle', { body: { run, lock_token, events }, answer: Run }),
   };

@@ -13,6 +13,7 @@ import {
   registerAgent,
   reportRun,
 } from '../services/runner.ts';
+import { addSteps, type SentSteps } from '../services/steps.ts';
 
 type Registered = Awaited<ReturnType<typeof registerAgent>>;
 export type Report = { type: string; data?: Record<string, unknown> };
@@ -25,6 +26,7 @@ export type RunnerPort = {
   control(held: readonly Held[], waiting: { seen?: Control | undefined; signal: AbortSignal }): Promise<Control>;
   claim(token: number, holding: readonly string[]): Promise<Claimed>;
   output(held: Pick<Held, 'run' | 'lock_token'>, sent: SentOutput): ReturnType<typeof addOutput>;
+  steps(held: Pick<Held, 'run' | 'lock_token'>, sent: SentSteps): ReturnType<typeof addSteps>;
   report(held: Pick<Held, 'run' | 'lock_token'>, events: readonly Report[]): Promise<Run>;
 };
 
@@ -36,6 +38,7 @@ export function databasePort(ctx: Pick<Context, 'db' | 'actor'>, agent: string):
     control: (held, { seen, signal }) => waitForControl(ctx, { agent, held: [...held], seen }, signal),
     claim: (token, holding) => claimRun(ctx, { agent, token, holding: [...holding] }),
     output: ({ run, lock_token }, sent) => addOutput(ctx, { run, lock_token, ...sent }),
+    steps: ({ run, lock_token }, sent) => addSteps(ctx, { run, lock_token, ...sent }),
     report: ({ run, lock_token }, events) => reportRun(ctx, { run, lock_token, events: [...events] }),
   };
 }

@@ -105,6 +105,8 @@ export const Started = z.object({
   /** How it is delivered: an agent that cannot steer or interrupt takes it as a turn. */
   deliver: z.enum(['turn', 'steer', 'interrupt']),
   command: Order,
+  /** Its project keeps what was said, beside what was done. */
+  keeps_content: z.literal(true).optional(),
 });
 
 export const Claimed = z.union([Started, z.object({ nothing: z.string() })]);

@@ -42,6 +42,7 @@ import {
   SendCommand,
   sendCommand,
 } from '../services/commands.ts';
+import { GetRun, getRun, RunTrace } from '../services/run-trace.ts';
 import { GetOutput, getOutput, Output } from '../services/shown-output.ts';
 import {
   commandLine,
@@ -57,6 +58,7 @@ import { renderOutput } from './output-text.ts';
 import { amount, lines, nextPage } from './render.ts';
 import { reportTools } from './reports.ts';
 import { toolset } from './tool.ts';
+import { renderTrace } from './trace-text.ts';
 
 const SEND = 'agents:send';
 const RUN = 'agents:run';
@@ -166,6 +168,16 @@ export const agents = toolset(
       run: listRuns,
       render: ({ runs, next_cursor }) =>
         runs.length === 0 ? 'No runs.' : lines(runs.map(runLine), nextPage(next_cursor)),
+    },
+    get_run: {
+      title: 'Get a run',
+      description:
+        'See a run with what it used and its steps: requests to models, calls of tools, as a tree with times and cost.',
+      effect: 'read',
+      input: GetRun,
+      output: RunTrace,
+      run: getRun,
+      render: renderTrace,
     },
     get_output: {
       title: 'Get output',

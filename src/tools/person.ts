@@ -9,6 +9,7 @@ import {
 } from '../services/access.ts';
 import { SetAgentsMax, setAgentsMax } from '../services/agents.ts';
 import { DecideApproval, decideApproval, GetApproval, getApproval } from '../services/approvals.ts';
+import { ListCosts, listCosts } from '../services/costs.ts';
 import { ListQuestions, listQuestions } from '../services/events.ts';
 import { ChangeJob, changeJob, ListJobs, listJobs, SetJob, setJob } from '../services/jobs.ts';
 import { DecideMemory, decideMemory, ListMemories, listMemories } from '../services/memory.ts';
@@ -21,7 +22,9 @@ import {
   setOutputQuota,
   setOutputSearch,
 } from '../services/output.ts';
+import { ListModelPrices, listModelPrices, SetModelPrice, setModelPrice } from '../services/prices.ts';
 import { ListReports, listReports } from '../services/reports.ts';
+import { ListSteps, listSteps } from '../services/steps.ts';
 import {
   ApproveTask,
   approveTask,
@@ -57,18 +60,27 @@ export const person = {
     input: ListAuthEvents.extend({ unowned: z.boolean().default(false) }),
     run: listAuthEvents,
   },
+  list_costs: { name: 'list_costs', scope: 'agents:read', input: ListCosts, run: listCosts },
   list_jobs: { name: 'list_jobs', scope: 'tasks:read', input: ListJobs, run: listJobs },
   list_memories: { name: 'list_memories', scope: 'projects:read', input: ListMemories, run: listMemories },
+  list_model_prices: {
+    name: 'list_model_prices',
+    scope: 'agents:read',
+    input: ListModelPrices,
+    run: listModelPrices,
+  },
   list_needs: { name: 'list_needs', scope: 'tasks:read', input: ListNeeds, run: listNeeds },
   list_output: { name: 'list_output', scope: 'agents:read', input: ListOutput, run: listOutput },
   list_questions: { name: 'list_questions', scope: 'tasks:read', input: ListQuestions, run: listQuestions },
   list_reports: { name: 'list_reports', scope: 'agents:read', input: ListReports, run: listReports },
+  list_steps: { name: 'list_steps', scope: 'agents:read', input: ListSteps, run: listSteps },
   release_task: { name: 'release_task', scope: 'tasks:write', input: ReleaseTaskAsPerson, run: releaseTask },
   remove_client: { name: 'remove_client', scope: 'admin', input: RemoveClient, run: removeClient },
   replay_events: { name: 'replay_events', scope: 'admin', input: Everything, run: replayEvents },
   revoke_invitation: { name: 'revoke_invitation', scope: 'admin', input: RevokeInvitation, run: revokeInvitation },
   set_agents_max: { name: 'set_agents_max', scope: 'admin', input: SetAgentsMax, run: setAgentsMax },
   set_job: { name: 'set_job', scope: 'admin', input: SetJob, run: setJob },
+  set_model_price: { name: 'set_model_price', scope: 'admin', input: SetModelPrice, run: setModelPrice },
   set_output_quota: { name: 'set_output_quota', scope: 'admin', input: SetOutputQuota, run: setOutputQuota },
   set_output_search: { name: 'set_output_search', scope: 'admin', input: SetOutputSearch, run: setOutputSearch },
   update_task: { name: 'update_task', scope: 'tasks:write', input: UpdateTaskAsPerson, run: updateTask },

@@ -130,7 +130,7 @@ begin
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p') and not c.relispartition and (n.nspname = 'app' or n.nspname = 'public' and (
       c.relname in ('users', 'tenants', 'memberships', 'events', 'leases', 'oauth_tokens', 'system_config',
-        'system_config_history')
+        'system_config_history', 'model_prices', 'run_usage')
       or exists (select from app.read_models m where m.table_name = c.relname)
       or exists (select from app.record_tables r where r.table_name = c.relname))))
   loop

@@ -194,8 +194,24 @@ begin
 end
 $$;
 
--- Checks rules = {scope, gates, triggers, attempts_max, limits, memory}. Raises invalid_input naming the path of the
--- first bad rule.
+-- Checks a rule that is on or off.
+create or replace function app.check_switch(rules jsonb, rule text, field text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if rules ? rule then
+    perform app.check_keys(rules -> rule, 'rules.' || rule, field);
+    if not app.validate_field(coalesce(rules -> rule -> field, 'true'), 'boolean', null, null) then
+      perform app.bad_rule(format('rules.%s.%s', rule, field), 'true or false');
+    end if;
+  end if;
+end
+$$;
+
+-- Checks rules = {scope, gates, triggers, attempts_max, limits, memory, traces}. Raises invalid_input naming the path
+-- of the first bad rule.
 create or replace function app.check_rules(rules jsonb)
   returns void
   language plpgsql
@@ -205,13 +221,9 @@ declare
   v_rule jsonb;
   v_at bigint;
 begin
-  perform app.check_keys(rules, 'rules', 'scope', 'gates', 'triggers', 'attempts_max', 'limits', 'memory');
-  if rules ? 'memory' then
-    perform app.check_keys(rules -> 'memory', 'rules.memory', 'approval');
-    if not app.validate_field(coalesce(rules -> 'memory' -> 'approval', 'true'), 'boolean', null, null) then
-      perform app.bad_rule('rules.memory.approval', 'true or false');
-    end if;
-  end if;
+  perform app.check_keys(rules, 'rules', 'scope', 'gates', 'triggers', 'attempts_max', 'limits', 'memory', 'traces');
+  perform app.check_switch(rules, 'memory', 'approval');
+  perform app.check_switch(rules, 'traces', 'content');
   if rules ? 'limits' then
     perform app.check_keys(rules -> 'limits', 'rules.limits', variadic app.limit_names());
     perform app.check_limits(rules -> 'limits');

@@ -511,22 +511,3 @@ begin
       where o.tenant_id = v_run.tenant_id and o.run_id = v_run.id and o.attempt = v_attempt), '{}');
 end
 $$;
-
--- Keeps the number of steps of each run, as they are added.
-create or replace function app.update_run_statistics()
-  returns trigger
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  update public.agent_runs r set steps_count = coalesce(r.steps_count, 0) + a.steps
-    from (select s.tenant_id, s.run_id, count(*)::integer as steps from added s group by 1, 2) a
-    where r.tenant_id = a.tenant_id and r.id = a.run_id;
-  return null;
-end
-$$;
-
-select app.define_on_tables($triggers$
-  create trigger trigger_update_run_statistics after insert on public.agent_steps
-    referencing new table as added for each statement execute function app.update_run_statistics();
-$triggers$);

@@ -107,6 +107,7 @@ begin
   update public.agent_runs r set steps_count = m.log
     from app.miscounted_runs(rebuild_links.tenant_id) m
     where r.tenant_id = rebuild_links.tenant_id and r.id = m.id;
+  perform app.rebuild_usage(rebuild_links.tenant_id);
   insert into app.task_counts
     select *
     from app.counted_tasks(rebuild_links.tenant_id)
@@ -144,23 +145,31 @@ as $$
   where t.tenant_id = $1 and t.open_dependencies <> o.n
 $$;
 
--- Lists the runs whose row and whose steps say different numbers of these; not where steps of their month are in files.
+-- Lists the months of runs whose steps are not in files: what is counted of them can be counted again.
+create or replace function app.months_of_steps(tenant_id uuid)
+  returns table (starts_at timestamptz, ends_at timestamptz)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select m.starts_at, app.period_start(m.starts_at, 'month', 1)
+  from (
+    select distinct app.period_start(r.created_at, 'month') as starts_at
+    from public.agent_runs r
+    where r.tenant_id = $1) m
+  join app.record_tables t on t.table_name = 'agent_steps'
+  where not app.is_in_files(t, m.starts_at, $1)
+$$;
+
+-- Lists the runs whose row and whose steps say different numbers of these.
 create or replace function app.miscounted_runs(tenant_id uuid)
   returns table (id uuid, live integer, log integer)
   language sql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  with months as materialized (
-    select m.starts_at, app.period_start(m.starts_at, 'month', 1) as ends_at
-    from (
-      select distinct app.period_start(r.created_at, 'month') as starts_at
-      from public.agent_runs r
-      where r.tenant_id = $1) m
-    join app.record_tables t on t.table_name = 'agent_steps'
-    where not app.is_in_files(t, m.starts_at, $1))
   select r.id, coalesce(r.steps_count, 0), o.n
-  from months m
+  from app.months_of_steps($1) m
   join public.agent_runs r on r.tenant_id = $1 and r.created_at >= m.starts_at and r.created_at < m.ends_at
   cross join lateral (
     select count(*)::integer as n
@@ -357,6 +366,12 @@ as $$
         'id', m.id,
         'columns', jsonb_build_object(m.column_name, jsonb_build_object('live', m.live, 'log', m.log)))
       from app.miscounted(differing_link.tenant_id) m
+      limit 1)
+    union all
+    (
+      select jsonb_build_object('table', 'run_usage', 'id', coalesce(m.live ->> 'run_id', m.log ->> 'run_id'),
+        'columns', jsonb_build_object('live', m.live, 'log', m.log))
+      from app.miscounted_usage(differing_link.tenant_id) m
       limit 1)
     union all
     (

@@ -62,3 +62,18 @@ create or replace view public.agent_artifacts with (security_invoker = true) as
     a.summary, a.storage_key, a.sha256, a.size_bytes, a.media_type, a.added_by, a.created_at
   from public.artifacts a
   join public.agent_runs r on r.tenant_id = a.tenant_id and r.id = a.run_id;
+
+-- What agents did, as a tree by parent_id. A step whose parent never came stands alone.
+create or replace view public.trace_entries with (security_invoker = true) as
+  select
+    s.tenant_id, md5(s.trace_id || s.span_id)::uuid as id, s.run_id, r.command_id, r.agent_id, s.project_id,
+    md5(s.trace_id || s.parent_span_id)::uuid as parent_id,
+    s.kind as type, s.name,
+    jsonb_strip_nulls(case s.kind
+      when 'llm_prompt' then jsonb_build_object('model', s.model)
+      when 'tool_call' then jsonb_build_object('tool', s.name)
+      else jsonb_build_object('tokens_used', s.tokens_in + s.tokens_out) end) || coalesce(s.content, '{}') as content,
+    s.started_at, s.completed_at, s.duration_ms, s.tokens_in + s.tokens_out as tokens_used, s.error,
+    s.attributes as metadata, s.created_at
+  from public.agent_steps s
+  join public.agent_runs r on r.tenant_id = s.tenant_id and r.id = s.run_id;

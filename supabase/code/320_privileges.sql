@@ -159,10 +159,10 @@ grant select (
   on public.oauth_tokens to authenticated;
 
 revoke all on public.active_tasks, public.agent_artifacts, public.command_queue, public.recent_events,
-    public.task_progress
+    public.task_progress, public.trace_entries
   from public, anon, authenticated, service_role;
 grant select on public.active_tasks, public.agent_artifacts, public.command_queue, public.recent_events,
-  public.task_progress to authenticated;
+  public.task_progress, public.trace_entries to authenticated;
 
 -- A server that logs in with only cairn_server must be able to tell whether the schema is its own.
 grant usage on schema supabase_migrations to cairn_server;

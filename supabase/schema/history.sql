@@ -279,6 +279,12 @@ AS $function$
       limit 1)
     union all
     (
+      select jsonb_build_object('table', 'run_usage', 'id', coalesce(m.live ->> 'run_id', m.log ->> 'run_id'),
+        'columns', jsonb_build_object('live', m.live, 'log', m.log))
+      from app.miscounted_usage(differing_link.tenant_id) m
+      limit 1)
+    union all
+    (
       select jsonb_build_object('table', 'task_dependencies', 'id', coalesce(e.task_id, x.task_id))
       from (select * from app.task_dependencies where task_dependencies.tenant_id = differing_link.tenant_id) e
       full join (
@@ -387,16 +393,8 @@ CREATE OR REPLACE FUNCTION app.miscounted_runs(tenant_id uuid)
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  with months as materialized (
-    select m.starts_at, app.period_start(m.starts_at, 'month', 1) as ends_at
-    from (
-      select distinct app.period_start(r.created_at, 'month') as starts_at
-      from public.agent_runs r
-      where r.tenant_id = $1) m
-    join app.record_tables t on t.table_name = 'agent_steps'
-    where not app.is_in_files(t, m.starts_at, $1))
   select r.id, coalesce(r.steps_count, 0), o.n
-  from months m
+  from app.months_of_steps($1) m
   join public.agent_runs r on r.tenant_id = $1 and r.created_at >= m.starts_at and r.created_at < m.ends_at
   cross join lateral (
     select count(*)::integer as n
@@ -432,6 +430,22 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.months_of_steps(tenant_id uuid)
+ RETURNS TABLE(starts_at timestamp with time zone, ends_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select m.starts_at, app.period_start(m.starts_at, 'month', 1)
+  from (
+    select distinct app.period_start(r.created_at, 'month') as starts_at
+    from public.agent_runs r
+    where r.tenant_id = $1) m
+  join app.record_tables t on t.table_name = 'agent_steps'
+  where not app.is_in_files(t, m.starts_at, $1)
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.rebuild_links(tenant_id uuid)
  RETURNS void
  LANGUAGE plpgsql
@@ -457,6 +471,7 @@ begin
   update public.agent_runs r set steps_count = m.log
     from app.miscounted_runs(rebuild_links.tenant_id) m
     where r.tenant_id = rebuild_links.tenant_id and r.id = m.id;
+  perform app.rebuild_usage(rebuild_links.tenant_id);
   insert into app.task_counts
     select *
     from app.counted_tasks(rebuild_links.tenant_id)

@@ -261,13 +261,9 @@ declare
   v_rule jsonb;
   v_at bigint;
 begin
-  perform app.check_keys(rules, 'rules', 'scope', 'gates', 'triggers', 'attempts_max', 'limits', 'memory');
-  if rules ? 'memory' then
-    perform app.check_keys(rules -> 'memory', 'rules.memory', 'approval');
-    if not app.validate_field(coalesce(rules -> 'memory' -> 'approval', 'true'), 'boolean', null, null) then
-      perform app.bad_rule('rules.memory.approval', 'true or false');
-    end if;
-  end if;
+  perform app.check_keys(rules, 'rules', 'scope', 'gates', 'triggers', 'attempts_max', 'limits', 'memory', 'traces');
+  perform app.check_switch(rules, 'memory', 'approval');
+  perform app.check_switch(rules, 'traces', 'content');
   if rules ? 'limits' then
     perform app.check_keys(rules -> 'limits', 'rules.limits', variadic app.limit_names());
     perform app.check_limits(rules -> 'limits');
@@ -330,6 +326,22 @@ begin
       perform app.bad_rule(path || '.' || v_key, 'a whole number from 0 to 1000000');
     end if;
   end loop;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_switch(rules jsonb, rule text, field text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if rules ? rule then
+    perform app.check_keys(rules -> rule, 'rules.' || rule, field);
+    if not app.validate_field(coalesce(rules -> rule -> field, 'true'), 'boolean', null, null) then
+      perform app.bad_rule(format('rules.%s.%s', rule, field), 'true or false');
+    end if;
+  end if;
 end
 $function$;
 -- owner cairn_owner

@@ -127,6 +127,7 @@ begin
     'run', app.run_full(run),
     'lock_token', run.lock_token,
     'deliver', app.effective_mode(agent, run.delivery_mode),
+    'keeps_content', nullif(app.keeps_content(run), false),
     'command', jsonb_build_object('id', v_command.id, 'content', v_command.content, 'type', v_command.type,
       'sent_by', v_command.sent_by, 'by_person', v_command.by_person, 'repeatable', v_command.repeatable,
       'resumes', v_command.resumes, 'limits', v_command.execution_constraints)));

@@ -76,20 +76,32 @@ create table public.agent_steps (
   content jsonb,
   attributes jsonb,
   run_created_at timestamp with time zone not null,
+  model text,
+  tokens_cache_written bigint,
+  cost_usd numeric,
+  waited_ms bigint,
+  created_at timestamp with time zone not null,
   constraint agent_steps_pkey PRIMARY KEY (tenant_id, trace_id, span_id, run_created_at),
   constraint agent_steps_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
   constraint agent_steps_attributes_check CHECK ((jsonb_typeof(attributes) = 'object'::text)),
   constraint agent_steps_cost_credits_check CHECK ((cost_credits >= 0)),
+  constraint agent_steps_cost_usd_check CHECK ((cost_usd >= (0)::numeric)),
   constraint agent_steps_duration_ms_check CHECK ((duration_ms >= 0)),
+  constraint agent_steps_kind_check CHECK ((kind = ANY (ARRAY['llm_prompt'::text, 'tool_call'::text, 'response'::text]))),
+  constraint agent_steps_model_check CHECK (((char_length(model) >= 1) AND (char_length(model) <= 120))),
   constraint agent_steps_parent_span_id_check CHECK ((parent_span_id ~ '^[0-9a-f]{16}$'::text)),
   constraint agent_steps_span_id_check CHECK ((span_id ~ '^[0-9a-f]{16}$'::text)),
+  constraint agent_steps_tokens_cache_written_check CHECK ((tokens_cache_written >= 0)),
   constraint agent_steps_tokens_cached_check CHECK ((tokens_cached >= 0)),
   constraint agent_steps_tokens_in_check CHECK ((tokens_in >= 0)),
   constraint agent_steps_tokens_out_check CHECK ((tokens_out >= 0)),
-  constraint agent_steps_trace_id_check CHECK ((trace_id ~ '^[0-9a-f]{32}$'::text))
+  constraint agent_steps_trace_id_check CHECK ((trace_id ~ '^[0-9a-f]{32}$'::text)),
+  constraint agent_steps_waited_ms_check CHECK ((waited_ms >= 0))
 ) partition by RANGE (run_created_at);
 CREATE INDEX idx_agent_steps_run_started ON ONLY public.agent_steps USING btree (tenant_id, run_id, started_at);
+CREATE TRIGGER steps_price BEFORE INSERT OR UPDATE ON public.agent_steps FOR EACH ROW WHEN ((new.kind = 'llm_prompt'::text)) EXECUTE FUNCTION app.price_step();
 CREATE TRIGGER trigger_update_run_statistics AFTER INSERT ON public.agent_steps REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION app.update_run_statistics();
+CREATE TRIGGER trigger_update_run_usage AFTER UPDATE ON public.agent_steps REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION app.update_run_statistics();
 alter table public.agent_steps enable row level security;
 alter table public.agent_steps force row level security;
 create policy door on public.agent_steps as permissive for all to cairn_owner using ((tenant_id = app.get_tenant_id())) with check ((tenant_id = app.get_tenant_id()));
@@ -517,20 +529,6 @@ begin
     'dropped_bytes', nullif(v_kept.dropped_bytes, 0), 'full', case when app.is_flood(v_kept) then true end,
     'over_quota', case when v_is_over then app.over_quota(at) end,
     'pause_ms', case when v_pause > 0 then v_pause end));
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.update_run_statistics()
- RETURNS trigger
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-begin
-  update public.agent_runs r set steps_count = coalesce(r.steps_count, 0) + a.steps
-    from (select s.tenant_id, s.run_id, count(*)::integer as steps from added s group by 1, 2) a
-    where r.tenant_id = a.tenant_id and r.id = a.run_id;
-  return null;
 end
 $function$;
 -- owner cairn_owner

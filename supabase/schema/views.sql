@@ -134,6 +134,32 @@ create view public.task_progress with (security_invoker=true) as
     updated_at
    FROM public.tasks t;
 
+create view public.trace_entries with (security_invoker=true) as
+ SELECT s.tenant_id,
+    md5(s.trace_id || s.span_id)::uuid AS id,
+    s.run_id,
+    r.command_id,
+    r.agent_id,
+    s.project_id,
+    md5(s.trace_id || s.parent_span_id)::uuid AS parent_id,
+    s.kind AS type,
+    s.name,
+    jsonb_strip_nulls(
+        CASE s.kind
+            WHEN 'llm_prompt'::text THEN jsonb_build_object('model', s.model)
+            WHEN 'tool_call'::text THEN jsonb_build_object('tool', s.name)
+            ELSE jsonb_build_object('tokens_used', s.tokens_in + s.tokens_out)
+        END) || COALESCE(s.content, '{}'::jsonb) AS content,
+    s.started_at,
+    s.completed_at,
+    s.duration_ms,
+    s.tokens_in + s.tokens_out AS tokens_used,
+    s.error,
+    s.attributes AS metadata,
+    s.created_at
+   FROM public.agent_steps s
+     JOIN public.agent_runs r ON r.tenant_id = s.tenant_id AND r.id = s.run_id;
+
 -- Privileges
 
 grant select on public.active_tasks to authenticated;
@@ -141,3 +167,4 @@ grant select on public.agent_artifacts to authenticated;
 grant select on public.command_queue to authenticated;
 grant select on public.recent_events to authenticated;
 grant select on public.task_progress to authenticated;
+grant select on public.trace_entries to authenticated;

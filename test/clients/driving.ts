@@ -28,6 +28,8 @@ export type Driven = {
   until(run: string, is: (run: RunBrief) => boolean): Promise<RunBrief>;
   /** Waits until the agent asks. */
   approval(): Promise<Approval>;
+  /** How many requests its models have answered. */
+  answered(): number;
   /** The process of the agent. */
   pid(): number | undefined;
 };
@@ -54,7 +56,8 @@ export async function drive(
   const play: Play = async (agent) => tell(agent, driven, await (sent ?? driven.send(first)));
   const model = await startModel(program, play, workers);
   await program.prepare?.(model.url, place);
-  const own = ['agent', 'run', '--json', '--name', NAME, '--driver', program.driven.driver, '--'];
+  const { type, driver } = program.driven;
+  const own = ['agent', 'run', '--json', '--name', NAME, '--type', type, '--driver', driver, '--'];
   const runner = start(execPath, [CLI, ...own, ...program.command, ...args], {
     cwd: place.cwd,
     env: { ...place.env, ...program.env(model.url, place), ...env },
@@ -80,6 +83,7 @@ export async function drive(
         const { approvals } = JSON.parse(await place.cairn('approvals', '--json')) as { approvals: Approval[] };
         return approvals[0];
       }),
+    answered: () => model.answered,
     pid() {
       const all = processes();
       const childOf = (pid: number | undefined) => all.find(({ parent }) => parent === pid)?.pid;

@@ -20,6 +20,8 @@ type Model = {
   agent: Agent;
   /** Ends when every play has; fails with the first that does. */
   played: Promise<unknown>;
+  /** Requests that were answered and counted. */
+  readonly answered: number;
   close(): void;
 };
 
@@ -31,6 +33,7 @@ export async function startModel(program: Program, play: Play, workers: Record<s
   const played = Promise.all([agent.play(play), ...plays]);
   played.catch(() => {});
 
+  let answered = 0;
   const server = createServer(async (request, response) => {
     const path = new URL(request.url ?? '', 'http://localhost').pathname;
     const raw = await bodyOf(request);
@@ -42,14 +45,19 @@ export async function startModel(program: Program, play: Play, workers: Record<s
     const word = Object.keys(workers).find((marker) => read.opening.includes(marker)) ?? '';
     // Titles and the like are asked for without tools.
     const turn = read.tools.length === 0 ? NOTHING : await (agents.get(word) ?? agent).take(read);
-    if (turn.refusedUntil === undefined) wire.answer(response, turn, { path, body });
-    else wire.refuse(response, turn.refusedUntil);
+    if (turn.refusedUntil === undefined) {
+      answered += 1;
+      wire.answer(response, turn, { path, body });
+    } else wire.refuse(response, turn.refusedUntil);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     agent,
     played,
+    get answered() {
+      return answered;
+    },
     close() {
       server.closeAllConnections();
       server.close();

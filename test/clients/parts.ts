@@ -13,6 +13,7 @@ import { oneToken } from './parts/one-token.ts';
 import { signin } from './parts/signin.ts';
 import { subagents } from './parts/subagents.ts';
 import { tokens } from './parts/tokens.ts';
+import { traces } from './parts/traces.ts';
 import { usageLimit } from './parts/usage-limit.ts';
 import { workers } from './parts/workers.ts';
 
@@ -20,7 +21,7 @@ import { workers } from './parts/workers.ts';
 type Part = { run: (given: Given) => Promise<void>; needs?: ClientName[] };
 type PartName =
   | ('loop' | 'tokens' | 'hints' | 'hooks' | 'workers' | 'leave' | 'left' | 'kill' | 'one-token' | 'signin')
-  | ('drivers' | 'asks' | 'usage-limit' | 'subagents' | 'commands');
+  | ('drivers' | 'asks' | 'usage-limit' | 'subagents' | 'traces' | 'commands');
 
 export const PARTS: Record<PartName, Part> = {
   loop: { run: loop },
@@ -38,4 +39,5 @@ export const PARTS: Record<PartName, Part> = {
   asks: { run: asks },
   'usage-limit': { run: usageLimit },
   subagents: { run: subagents, needs: ['claude', 'codex'] },
+  traces: { run: traces },
 };

@@ -29,7 +29,7 @@ export type Program = {
   env(url: string, place: Place): Record<string, string>;
   prepare?(url: string, place: Place): Promise<void>;
   /** How `cairn agent run` drives it; `asks` are the arguments with which it asks before it runs a command. */
-  driven: { driver: string; args: string[]; asks: string[] };
+  driven: { type: string; driver: string; args: string[]; asks: string[] };
   /** The client's tool that runs a command in a shell; `asked` where it has to ask for leave. */
   shell: { tool: string; input: (command: string, asked?: boolean) => object };
   /** The client's tool that starts a sub-agent, and the name that a person is shown. */
@@ -59,7 +59,7 @@ export const PROGRAMS: Record<ClientName, Program> = {
     prepare: async (_url, { home }) => {
       await write(join(home, '.claude', 'settings.json'), JSON.stringify({ enableAllProjectMcpServers: true }));
     },
-    driven: { driver: 'claude', args: ['--permission-mode', 'bypassPermissions'], asks: [] },
+    driven: { type: 'claude', driver: 'claude', args: ['--permission-mode', 'bypassPermissions'], asks: [] },
     shell: { tool: 'Bash', input: (command) => ({ command, description: 'Work' }) },
     subagent: {
       tool: 'Agent',
@@ -83,6 +83,7 @@ export const PROGRAMS: Record<ClientName, Program> = {
       await write(join(place.home, '.codex', 'config.toml'), codexSettings(url, place.cwd));
     },
     driven: {
+      type: 'codex',
       driver: 'codex',
       args: [],
       asks: ['-c', 'approval_policy="on-request"', '-c', 'sandbox_mode="read-only"'],
@@ -105,12 +106,11 @@ export const PROGRAMS: Record<ClientName, Program> = {
     client: 'gemini',
     config: '.gemini/settings.json',
     session: ['-p', 'go', '--yolo', '-o', 'json'],
-    driven: { driver: 'acp', args: ['--acp', '--yolo'], asks: ['--acp'] },
+    driven: { type: 'gemini', driver: 'acp', args: ['--acp', '--yolo'], asks: ['--acp'] },
     shell: { tool: 'run_shell_command', input: (command) => ({ command, description: 'Work' }) },
     env: (url) => ({
       GEMINI_API_KEY: 'none',
       GOOGLE_GEMINI_BASE_URL: url,
-      GEMINI_TELEMETRY_ENABLED: 'false',
       GEMINI_CLI_TRUST_WORKSPACE: 'true',
     }),
     prepare: async (_url, { home }) => {

@@ -9,6 +9,8 @@ test.for<[path: string, rules: object]>([
   ['rules.colour', { colour: 'red' }],
   ['rules.attempts_max', { attempts_max: 0 }],
   ['rules.attempts_max', { attempts_max: '3' }],
+  ['rules.traces', { traces: true }],
+  ['rules.traces.content', { traces: { content: 'yes' } }],
   ['rules.scope', { scope: ['src/**'] }],
   ['rules.scope.path', { scope: { path: ['src/**'] } }],
   ['rules.scope.paths', { scope: { paths: 'src/**' } }],

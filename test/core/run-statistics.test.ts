@@ -52,9 +52,10 @@ type Sql = pg.Pool;
 
 async function addSteps(sql: Sql, run: string, count: number): Promise<void> {
   await sql.query(
-    `insert into agent_steps (tenant_id, run_id, trace_id, span_id, kind, name, status, started_at, run_created_at)
+    `insert into agent_steps (tenant_id, run_id, trace_id, span_id, kind, name, status, started_at, run_created_at,
+       created_at)
      select r.tenant_id, r.id, md5(r.id::text), substr(md5(random()::text), 1, 16), 'tool_call', 'Read', 'completed',
-       r.created_at, r.created_at
+       r.created_at, r.created_at, r.created_at
      from agent_runs r, generate_series(1, $2::integer) where r.id = $1`,
     [run, count],
   );

@@ -122,7 +122,7 @@ describe('the docs', () => {
     const gates = examples.flatMap((rules) => rules.gates ?? []);
     const triggers = examples.flatMap((rules) => rules.triggers ?? []);
     const keys = (objects: object[]) => [...new Set(objects.flatMap((object) => Object.keys(object)))].sort();
-    expect(keys(examples)).toEqual(['attempts_max', 'gates', 'limits', 'memory', 'scope', 'triggers']);
+    expect(keys(examples)).toEqual(['attempts_max', 'gates', 'limits', 'memory', 'scope', 'traces', 'triggers']);
     expect(keys(examples.map(({ scope }) => scope ?? {}))).toEqual([
       'deny',
       'files_max',

@@ -50,7 +50,7 @@ export async function openHeld(
   const folder = await mkdtemp(join(tmpdir(), 'cairn-held-'));
   const link = await startHolder(
     { dir: folder, errors: join(folder, 'errors.log') },
-    { driver: name, ...about, ...times },
+    { type: 'agent', driver: name, ...about, ...times },
   );
   held.set(link, folder);
   return { driver: await link.open(cwd), link, holder: link.address.pid };

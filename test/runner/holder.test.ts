@@ -37,7 +37,7 @@ async function hold(driver: 'pipe' | 'claude', ...args: Parameters<typeof progra
   const path = await makeSocketFolder(join(home, 'runners'));
   const { command, args: words, env } = program(...args);
   const times = { graceMs: GRACE_MS, quietMs: 1_000, waitMs: 60_000 };
-  const holder = new Holder({ path, secret: SECRET, driver, command, args: words, env, ...times });
+  const holder = new Holder({ path, secret: SECRET, type: 'agent', driver, command, args: words, env, ...times });
   holders.add(holder);
   await holder.listen();
   const meetIt = () => HolderLink.connect({ pid: process.pid, path, secret: SECRET }, { graceMs: GRACE_MS });

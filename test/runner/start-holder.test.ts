@@ -22,7 +22,10 @@ afterEach(async () => {
 function start(more: Record<string, string> = {}) {
   const { command, args, env } = program('program');
   const times = { graceMs: GRACE_MS, quietMs: 1_000, waitMs: 10_000 };
-  return startHolder({ dir, errors }, { driver: 'pipe', command, args, env: { ...env, ...more }, ...times });
+  return startHolder(
+    { dir, errors },
+    { type: 'agent', driver: 'pipe', command, args, env: { ...env, ...more }, ...times },
+  );
 }
 
 describe('the program that holds an agent', () => {

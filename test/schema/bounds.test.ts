@@ -22,6 +22,10 @@ const ITEMS_MAX: Partial<Record<FunctionName, number>> = {
 const ARGUMENTS: Partial<Record<FunctionName, object>> = {
   ...READS,
   add_output: { run: newId(), lock_token: 1 },
+  add_steps: { run: newId(), lock_token: 1, steps: [] },
+  get_run: { run: newId() },
+  list_steps: { run: newId() },
+  set_model_price: { model: 'heron' },
   adopt_locks: { tasks: ['web-1'] },
   beat_agent: { agent: 'a', token: 1 },
   call_in: { agent: { name: 'a', type: 'claude', driver: 'hook' } },

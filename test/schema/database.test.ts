@@ -180,6 +180,7 @@ describe('a table', () => {
       'app.read_models',
       'system_config',
       'system_config_history',
+      'model_prices',
     ];
     expect(keys.filter(({ name, first }) => first !== 'tenant_id' && !own.includes(name))).toEqual([]);
   });

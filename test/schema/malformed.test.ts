@@ -6,6 +6,7 @@ import { call, person } from '../support/calls.ts';
 import { createTask, exportAll, hold } from '../support/commands.ts';
 import { fillWorkspace } from '../support/fill-workspace.ts';
 import { type Callable, callables, malformed, sampleEvents } from '../support/malformed-arguments.ts';
+import { request } from '../support/reports.ts';
 import { claimed, pieces, runnerOf } from '../support/runners.ts';
 import { sample } from '../support/sample.ts';
 import { test } from '../support/world.ts';
@@ -96,6 +97,12 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
         left_out: { below: 1, bytes: 1 },
       },
     ],
+    add_steps: [{ ...held, steps: [request(run.id, 'a')], links: [{ from: 'b'.repeat(16), to: 'c'.repeat(16) }] }],
+    get_run: [{ run: run.id }],
+    list_steps: [{ run: run.id }],
+    list_costs: [{ by: 'day', since: '2026-11-01', until: '2026-11-20', agent, run: run.id }],
+    list_model_prices: [{}],
+    set_model_price: [{ model: 'x', price_in: 1, price_out: 1, price_cached: 1, price_cache_written: 1 }],
     get_agent: [{ agent }],
     get_control: [{ agent, held: [held] }],
     list_output: [

@@ -1,6 +1,8 @@
 import type { Context } from '../../src/context.ts';
 import type { Claimed } from '../../src/services/runner.ts';
+import { addSteps } from '../../src/services/steps.ts';
 import type { Lock } from './calls.ts';
+import { request } from './reports.ts';
 import { claimed, runnerOf } from './runners.ts';
 
 type Started = Extract<Claimed, { command: unknown }>;
@@ -13,7 +15,13 @@ export async function callAgents(call: Call, ctx: Context): Promise<void> {
   await call('ada', 'list_agents');
   const { id: command } = await call('ada', 'send_command', { to: ['heron-1'], content: 'Feed\nthe elephant.' });
   await call('ada', 'get_command', { command });
-  const { run } = await claimed(runner);
+  const { run, lock_token } = await claimed(runner);
+  await addSteps(ctx, {
+    run: run.id,
+    lock_token,
+    steps: [request(run.id, 'a', { tokens_in: 7, error: 'It\nslept.' })],
+  });
+  await call('ada', 'get_run', { run: run.id });
   await call('ada', 'interrupt_run', { run: run.id, reason: 'It sleeps' });
   await call('ada', 'next_command');
   await call('ada', 'send_command', { to: ['ada'], content: 'Feed the lion.' });

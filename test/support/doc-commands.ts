@@ -45,7 +45,7 @@ const NOT_RUN: readonly [command: RegExp, because: string][] = [
   [/^cairn( mcp)?$/, 'waits for a client'],
   [/^cairn agent run /, 'drives an agent until it is ended'],
   [/^cairn agent (un)?install /, 'changes what the system starts'],
-  [/^cairn (send|runs interrupt|approvals (approve|deny|answer)) /, 'needs an agent that is there'],
+  [/^cairn (send|trace|runs interrupt|approvals (approve|deny|answer)) /, 'needs an agent that is there'],
 ];
 
 export function whyNotRun(line: string): string | undefined {

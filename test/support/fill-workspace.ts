@@ -2,7 +2,9 @@ import { newId } from '../../src/events/ids.ts';
 import { listRuns } from '../../src/services/commands.ts';
 import { addOutput, setOutputSearch } from '../../src/services/output.ts';
 import { claimRun, registerAgent, reportRun } from '../../src/services/runner.ts';
+import { addSteps } from '../../src/services/steps.ts';
 import { append, type Caller, createProject, createTask, hold, record } from './commands.ts';
+import { request } from './reports.ts';
 
 const ATTEMPTS_MAX = 3;
 
@@ -103,6 +105,11 @@ async function sendCommands(who: Caller, project: string) {
   const chunks = [{ sequence: 0, stream: 'stdout', content, at: new Date().toISOString() } as const];
   await setOutputSearch({ db: who.db, actor: { ...who.actor, agent: null } }, { enabled: true });
   await addOutput(who, { run: done.run.id, lock_token: done.lock_token, chunks });
+  await addSteps(who, {
+    run: done.run.id,
+    lock_token: done.lock_token,
+    steps: [request(done.run.id, 'a', { tokens_in: 1 })],
+  });
   await reportRun(who, { run: done.run.id, lock_token: done.lock_token, events });
   await record(who, {
     stream: `artifact:${newId()}`,

@@ -48,13 +48,13 @@ export function pieces(
 }
 
 /** A run that an agent has begun. */
-export async function begunRun(ctx: Context, name = 'heron-1') {
+export async function begunRun(ctx: Context, name = 'heron-1', project?: string) {
   const runner = await runnerOf(ctx, name);
-  await call(ctx, 'send_command', { to: [name], content: 'Fish.' });
-  const { run, lock_token } = await claimed(runner);
+  await call(ctx, 'send_command', { to: [name], content: 'Fish.', project });
+  const { run, lock_token, keeps_content } = await claimed(runner);
   const add = (chunks: OutputChunk[], left_out?: unknown) =>
     addOutput(ctx, { run: run.id, lock_token, chunks, left_out: left_out as SentOutput['left_out'] });
-  return { runner, run: run.id, lock_token, add };
+  return { runner, run: run.id, lock_token, keeps_content, add };
 }
 
 /** Reads all that an attempt printed. */

@@ -66,4 +66,5 @@ export const VIEW_COLUMNS: Record<string, string[]> = {
     ...['id', 'command_id', 'agent_id', 'position', 'priority', 'status', 'enqueued_at', 'started_at'],
     ...['interrupt_requested', 'interrupt_reason'],
   ],
+  trace_entries: ['id', 'command_id', 'agent_id', 'parent_id', 'type', 'name', 'content', 'started_at', 'tokens_used'],
 };

@@ -1,11 +1,11 @@
 import type { Scope } from '../../context.ts';
+import { TtlCache } from '../../ttl-cache.ts';
 import type { Access, Principal } from '../access.ts';
 import { BASELINE, lastingScopes, liveScopes } from '../scopes.ts';
 import { credentialHash, hashSecret } from '../secrets.ts';
 import { resourceMetadataUrl } from '../server/metadata.ts';
 import { type AuthSettings, resourceOf } from '../settings.ts';
 import type { Store } from '../store.ts';
-import { TtlCache } from '../ttl-cache.ts';
 
 // The same interval for which the last use of a token is not written again.
 const KNOWN = Object.freeze({ lifeMs: 60_000, max: 10_000 });

@@ -3,13 +3,13 @@ import type { Scope } from '../../context.ts';
 import { isId } from '../../events/ids.ts';
 import type { Log } from '../../log.ts';
 import { firstOf } from '../../text.ts';
+import { TtlCache } from '../../ttl-cache.ts';
 import type { Access, Principal } from '../access.ts';
 import { isAdmitted, type SignUp } from '../login/identity.ts';
 import { askableScopes } from '../scopes.ts';
 import { metadataRoutes, resourceMetadata } from '../server/metadata.ts';
 import { type AuthSettings, resourceOf } from '../settings.ts';
 import type { Identity, Store } from '../store.ts';
-import { TtlCache } from '../ttl-cache.ts';
 import { bearerOf, forbidden, insufficientScope, unauthenticated } from './bearer.ts';
 
 // Fixed algorithms, none symmetric: a public key must never be taken for the secret of an HMAC.

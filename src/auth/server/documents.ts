@@ -1,6 +1,6 @@
+import { TtlCache } from '../../ttl-cache.ts';
 import { Unreachable } from '../public-fetch.ts';
 import type { AuthSettings } from '../settings.ts';
-import { TtlCache } from '../ttl-cache.ts';
 import { isKnownHost } from './known-documents.ts';
 
 export type Documents = ReturnType<typeof createDocuments>;

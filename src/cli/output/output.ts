@@ -1,26 +1,21 @@
 import { once } from 'node:events';
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
-import { DomainError, domainErrorFrom } from '../../errors.ts';
 import { hintsFor } from '../../events/hints.ts';
-import { isId } from '../../events/ids.ts';
 import { PrintedText } from '../../printed.ts';
 import type { OutputPage } from '../../services/output.ts';
 import { onStopSignal } from '../../stop-signals.ts';
-import { escaped } from '../../text.ts';
-import { agents as agentTools } from '../../tools/agents.ts';
 import { leftOutBetween, leftOutText } from '../../tools/output-text.ts';
 import { person } from '../../tools/person.ts';
 import { amount } from '../../tools/render.ts';
+import { findRun } from '../find-run.ts';
 import { inLocalContext, perform } from '../local-context.ts';
-import { readPages } from '../pagination.ts';
 import type { JsonOption } from '../terminal/output.ts';
 
 // Where hints arrive, one may be missed; where none do, this is how soon something is shown.
 const POLL_MS = Object.freeze({ hearing: 2_000, deaf: 300 });
 const LAST_BYTES = 262_144;
 const PAGE_SIZE = 1_000;
-const RUNS_MAX = 1_000;
 
 type Leaving = Context & Required<Pick<Context, 'signal'>>;
 export type OutputOptions = JsonOption & { follow?: true; tail?: true; all?: true; attempt?: number; color: boolean };
@@ -164,31 +159,4 @@ function spelledOut(json: string): string {
 async function write(text: string, signal: AbortSignal): Promise<void> {
   if (text === '' || signal.aborted || process.stdout.write(text)) return;
   await once(process.stdout, 'drain', { signal }).catch(() => {});
-}
-
-/** Finds a run by its id, as the latest of an agent, or by the end of its id. */
-async function findRun(ctx: Context, given: string): Promise<string> {
-  if (isId(given)) return given;
-  const ofAgent = await perform(ctx, agentTools.commands.list_runs, { agent: given, page_size: 1 }).catch((thrown) => {
-    if (domainErrorFrom(thrown).code === 'not_found') return undefined;
-    throw thrown;
-  });
-  const latest = ofAgent?.runs[0];
-  if (latest !== undefined) return latest.id;
-  if (ofAgent !== undefined) {
-    throw new DomainError('not_found', `${escaped(given)} has had no run.`, {
-      hint: 'A command to it makes one: cairn send.',
-    });
-  }
-  const { items } = await readPages(
-    RUNS_MAX,
-    (page) => perform(ctx, agentTools.commands.list_runs, page),
-    ({ runs }) => runs,
-  );
-  const found = items.filter(({ id }) => given.length >= 4 && id.endsWith(given.toLowerCase()));
-  const [one] = found;
-  if (one !== undefined && found.length === 1) return one.id;
-  throw new DomainError('not_found', `There is no run and no agent ${escaped(given.slice(0, 40))}.`, {
-    hint: '`cairn runs` shows the ids.',
-  });
 }

@@ -6,9 +6,11 @@ import type { DriverName } from '../../runner/driver-names.ts';
 import type { HolderLink } from '../../runner/holder/link.ts';
 import { startHolder } from '../../runner/holder/start-holder.ts';
 import { endLeftovers, takeOver } from '../../runner/leftovers.ts';
+import type { Notice } from '../../runner/notice.ts';
 import { Runner } from '../../runner/runner.ts';
 import { GRACE_MS } from '../../runner/runner-options.ts';
 import { countDriven, runnersFolder, StateFile } from '../../runner/state-file.ts';
+import { StepSender } from '../../runner/step-sender.ts';
 import { heedNoStopSignal, onStopSignal } from '../../stop-signals.ts';
 import { type JsonOption, printLine } from '../terminal/output.ts';
 import { agentProgram } from './agent-program.ts';
@@ -30,6 +32,8 @@ export type AgentRunOptions = JsonOption &
 const NUMBERS_MAX = 20;
 // Another may have the name 45 seconds after the last beat, of which one comes every 10; the agents end before.
 const WAIT_MS = 25_000;
+// For what was reported last, once the agent has ended.
+const STEPS_MS_MAX = 5_000;
 
 /** `cairn agent run -- COMMAND`: drives an agent until the process is told to end. */
 export async function runAgent(config: Config, words: string[], options: AgentRunOptions): Promise<void> {
@@ -44,9 +48,11 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
       const state = new StateFile(config.dataDir, `${name}${opened.place && `@${opened.place}`}`, options);
       let held: Held | undefined;
       let runner: Runner;
+      let steps: StepSender;
       try {
-        held = await hold(state, { config, command, words, options, name });
-        runner = await runnerOf({ ...{ config, words, options, opened, log, name, type, state }, ...held });
+        held = await hold(state, { config, command, words, options, name, type });
+        const about = { config, words, options, opened, log, name, type, state };
+        ({ runner, steps } = await runnerOf({ ...about, ...held }));
         await runner.start();
       } catch (error) {
         await held?.leave();
@@ -57,6 +63,7 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
         await untilEnd(runner, held.link);
       } finally {
         await held.link.quit();
+        await steps.end(STEPS_MS_MAX);
       }
       await state.remove();
       return;
@@ -95,7 +102,8 @@ async function hold(
     words,
     options,
     name,
-  }: Pick<Parts, 'config' | 'words' | 'options' | 'name'> & { command: string },
+    type,
+  }: Pick<Parts, 'config' | 'words' | 'options' | 'name' | 'type'> & { command: string },
 ): Promise<Held> {
   const { driver, args } = askedDriver(words, options);
   const env = agentEnvironment(name, options);
@@ -105,7 +113,8 @@ async function hold(
   const token = found === undefined ? await endLeftovers(left, { name, graceMs: GRACE_MS }) : left?.token;
   const times = { graceMs: GRACE_MS, quietMs: 1_000 * options.quiet, waitMs: WAIT_MS };
   const where = { dir: runnersFolder(dataDir), errors: state.errors };
-  const link = found ?? (await startHolder(where, { ...{ driver, command, args: [...args], env }, ...times }));
+  const given = { ...{ type, driver, command, args: [...args], env }, ...times };
+  const link = found ?? (await startHolder(where, given));
   const before = found === undefined ? undefined : left;
   const children = before?.children ?? [];
   state.heldBy({ ...link.address, drives }, children);
@@ -126,16 +135,27 @@ async function hold(
   return { driver, env, link, token, leave };
 }
 
-async function runnerOf(parts: Parts): Promise<Runner> {
+async function runnerOf(parts: Parts): Promise<{ runner: Runner; steps: StepSender }> {
   const { config, options, opened, log, name, type, state, driver, env, link, token } = parts;
   const screen = new RunnerScreen({ name, what: opened.what });
   const work = await openDriver({
     ...{ workspace: options.workspace, agent: name, dataDir: config.dataDir, env },
     open: (cwd) => link.open(cwd),
   });
+  const port = opened.portOf(name);
+  const say = (notice: Notice) => {
+    if (options.json) printLine(JSON.stringify(notice));
+    else screen.tell(notice);
+  };
+  const steps = new StepSender({
+    ...{ port, log },
+    stored: (id) => link.stored(id),
+    refused: (run, why) => say({ what: 'unrecorded', run, of: 'steps', why }),
+  });
+  link.steps = (told) => steps.add(told);
   const runner: Runner = new Runner({
     ...work,
-    port: opened.portOf(name),
+    port,
     agent: {
       ...{ name, type, driver, host_machine: hostName() },
       ...(config.project !== undefined && { project: config.project }),
@@ -147,9 +167,9 @@ async function runnerOf(parts: Parts): Promise<Runner> {
     spoolDir: runnersFolder(config.dataDir),
     askSeconds: options.answerWithin,
     tell(notice) {
+      if (notice.what === 'started' || notice.what === 'resumed') steps.know(notice.started);
       note();
-      if (options.json) printLine(JSON.stringify(notice));
-      else screen.tell(notice);
+      say(notice);
     },
     printed(run, stream, text) {
       if (options.json) printLine(JSON.stringify({ what: 'printed', run, stream, text }));
@@ -158,7 +178,7 @@ async function runnerOf(parts: Parts): Promise<Runner> {
   });
   const note = () => void state.write(runner.token || token, runner.pids());
   link.changed = note;
-  return runner;
+  return { runner, steps };
 }
 
 function configOf({ accept, account, atOnce }: AgentRunOptions): Record<string, unknown> {

@@ -5,6 +5,7 @@ import type { Driver } from '../driver.ts';
 import { DRIVERS } from '../drivers/catalog.ts';
 import { Gate } from '../gate.ts';
 import { eachLine, jsonOf, CHARACTERS_MAX as LINE_CHARACTERS_MAX } from '../lines.ts';
+import { HeldSteps } from './held-steps.ts';
 import { HeldTurn } from './held-turn.ts';
 import { type FromHolder, PROTOCOL, type Start, ToHolder } from './messages.ts';
 
@@ -35,6 +36,7 @@ export class Holder {
   readonly #drivers = new Map<string, Held>();
   readonly #turns = new Map<string, HeldTurn>();
   readonly #looking: NodeJS.Timeout;
+  #steps: HeldSteps | undefined;
   #runner: Socket | undefined;
   #alone: NodeJS.Timeout | undefined;
   #settle = () => {};
@@ -50,8 +52,9 @@ export class Holder {
     this.#wait();
   }
 
-  listen(): Promise<void> {
-    return new Promise((resolve, reject) => {
+  async listen(): Promise<void> {
+    this.#steps = await HeldSteps.of(this.#start.type, (told) => this.#say(told));
+    await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject).listen(this.#start.path, () => {
         // One that cannot be let in, as when there are too many, must not end what is held.
         this.#server.off('error', reject).on('error', () => {});
@@ -69,6 +72,7 @@ export class Holder {
     this.#gate.open();
     await Promise.allSettled([...this.#drivers.keys()].map((cwd) => this.#close(cwd)));
     clearInterval(this.#looking);
+    this.#steps?.close();
     this.#server.close();
     this.#runner?.end();
     this.#settle();
@@ -114,6 +118,7 @@ export class Holder {
     for (const [run, { isGiven }] of this.#turns) if (!isGiven) this.#turns.delete(run);
     for (const turn of this.#turns.values()) turn.leave();
     this.#say({ say: 'holds', runs: [...this.#turns.values()].map(({ state }) => state) });
+    for (const steps of this.#steps?.waiting ?? []) this.#say(steps);
     for (const held of this.#drivers.values()) held.pids = '';
     this.#flow();
   }
@@ -131,10 +136,14 @@ export class Holder {
       case 'deliver': {
         // At once: an interrupt may be the next line.
         const driver = this.#drivers.get(told.cwd)?.opened;
+        this.#steps?.begin(told.run, told.cwd);
         if (driver !== undefined) this.#turnOf(told).deliver(driver, told.text, told);
         this.#look();
         break;
       }
+      case 'stored':
+        this.#steps?.settle(told.id);
+        break;
       case 'close':
         // What ends waits for nobody who goes on with it.
         for (const turn of this.#turns.values()) if (turn.cwd === told.cwd) turn.resume();
@@ -150,7 +159,7 @@ export class Holder {
     }
   }
 
-  #takeOf(told: Exclude<ToHolder, { say: 'hello' | 'open' | 'keep' | 'deliver' | 'close' | 'quit' }>): void {
+  #takeOf(told: Exclude<ToHolder, { say: 'hello' | 'open' | 'keep' | 'deliver' | 'stored' | 'close' | 'quit' }>): void {
     const turn = this.#turns.get(told.run);
     if (told.say === 'forget') {
       turn?.forget();
@@ -186,7 +195,8 @@ export class Holder {
     const program = { command, args, cwd, env, gate: this.#gate };
     const found = this.#drivers.get(cwd);
     if (found !== undefined) return found.driver;
-    const held: Held = { driver: DRIVERS[name]({ program, graceMs, quietMs }), pids: '' };
+    const reporting = this.#steps?.reporting(program) ?? program;
+    const held: Held = { driver: DRIVERS[name]({ program: reporting, graceMs, quietMs }), pids: '' };
     this.#drivers.set(cwd, held);
     return held.driver.then((driver) => {
       held.opened = driver;
@@ -213,6 +223,7 @@ export class Holder {
   #tell(told: FromHolder): void {
     this.#say(told);
     if (told.say === 'printed') this.#flow();
+    else if (told.say === 'ended') this.#steps?.end(told.run);
   }
 
   #say(told: FromHolder): void {

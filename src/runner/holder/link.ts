@@ -12,7 +12,8 @@ const READY_MS_MAX = 20_000;
 /** Where a holder listens, and what it wants to hear from its runner. */
 export type Address = { pid: number; path: string; secret: string };
 type Watched = { watcher: Watcher; settle(ended: Ended | Limited): void; asks: Map<string, AbortController> };
-type OfRun = Exclude<FromHolder, { say: 'holds' | 'taken' | 'opened' | 'failed' | 'pids' | 'closed' }>;
+type Steps = Extract<FromHolder, { say: 'steps' }>;
+type OfRun = Exclude<FromHolder, { say: 'holds' | 'taken' | 'opened' | 'failed' | 'steps' | 'pids' | 'closed' }>;
 type Opening = { resolve(driver: Driver): void; reject(error: Error): void };
 
 /** A runner's connection to the holder of its agent's processes. */
@@ -29,6 +30,9 @@ export class HolderLink {
   readonly #pids = new Map<string, number[]>();
   readonly #graceMs: number;
   #changed = () => {};
+  /** Until somebody hears of them. */
+  readonly #steps: Steps[] = [];
+  #heard: (told: Steps) => void = (told) => this.#steps.push(told);
   #fail: (error: Error) => void = () => {};
   /** Raises when the holder is gone. */
   readonly failed = new Promise<never>((_, reject) => {
@@ -90,6 +94,16 @@ export class HolderLink {
   /** Hears when processes begin or end. */
   set changed(hear: () => void) {
     this.#changed = hear;
+  }
+
+  /** Hears of steps of runs, also of those that were told before; `stored` says that the server has them. */
+  set steps(hear: (told: Steps) => void) {
+    this.#heard = hear;
+    for (const told of this.#steps.splice(0)) hear(told);
+  }
+
+  stored(id: number): void {
+    this.#say({ say: 'stored', id });
   }
 
   /** The driver that works in a folder. */
@@ -207,6 +221,9 @@ export class HolderLink {
         this.#opening.get(told.cwd)?.reject(new DomainError(isErrorCode(code) ? code : 'internal', message, about));
         break;
       }
+      case 'steps':
+        this.#heard(told);
+        break;
       case 'pids':
         this.#pids.set(told.cwd, told.pids);
         this.#changed();

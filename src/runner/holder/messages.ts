@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import { COMMAND_MODES } from '../../events/commands.ts';
+import { Link, Step } from '../../services/steps.ts';
 import { DRIVER_NAMES } from '../driver-names.ts';
 import { Ended, Limited } from '../ended.ts';
 
 /** Of a holder and a runner of different builds, which may not understand each other. */
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 
 const Run = z.string();
 const Stream = z.enum(['stdout', 'stderr']);
@@ -14,6 +15,8 @@ export const Start = z.object({
   /** Of its socket, or of its named pipe. */
   path: z.string(),
   secret: z.string(),
+  /** What kind of agent it is. */
+  type: z.string(),
   driver: z.enum(DRIVER_NAMES),
   command: z.string(),
   args: z.array(z.string()),
@@ -82,6 +85,7 @@ export const ToHolder = z.discriminatedUnion('say', [
   z.object({ say: z.literal('answer'), run: Run, ask: z.string(), answer: Answer }),
   z.object({ say: z.literal('sends'), run: Run, mark: Mark }),
   z.object({ say: z.literal('sent'), run: Run, characters: z.int() }),
+  z.object({ say: z.literal('stored'), id: z.int() }),
   z.object({ say: z.literal('close'), cwd: z.string() }),
   z.object({ say: z.literal('quit') }),
 ]);
@@ -108,6 +112,8 @@ export const FromHolder = z.discriminatedUnion('say', [
   z.object({ say: z.literal('asks'), run: Run, question: Question }),
   z.object({ say: z.literal('withdrew'), run: Run, ask: z.string() }),
   z.object({ say: z.literal('ended'), run: Run, ended: z.union([Ended, Limited]) }),
+  // Until they are stored.
+  z.object({ say: z.literal('steps'), id: z.int(), run: Run, steps: z.array(Step), links: z.array(Link) }),
   z.object({ say: z.literal('pids'), cwd: z.string(), pids: z.array(z.int()) }),
   z.object({ say: z.literal('closed'), cwd: z.string() }),
 ]);

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { DomainError } from '../../errors.ts';
+import { readIncoming } from '../../incoming-body.ts';
 
 /** How much of an unwanted body is read, and for how long, before its sender is answered. */
 export type DiscardLimits = { discardBytesMax: number; discardMs: number };
@@ -9,30 +9,9 @@ export type DiscardLimits = { discardBytesMax: number; discardMs: number };
  * from it.
  */
 export async function takeBody(incoming: IncomingMessage, bytesMax: number): Promise<Buffer> {
-  const rawBody = await readBody(incoming, bytesMax);
+  const rawBody = await readIncoming(incoming, bytesMax);
   Object.assign(incoming, { rawBody });
   return rawBody;
-}
-
-/** Reads the body of a request and stops at the limit, whatever its Content-Length. Rejects when the sender leaves. */
-async function readBody(incoming: IncomingMessage, bytesMax: number): Promise<Buffer> {
-  if (Number(incoming.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  return new Promise((resolve, reject) => {
-    const settle = (done: () => void) => {
-      incoming.off('data', take).off('end', end).off('error', fail).off('close', fail);
-      done();
-    };
-    const take = (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > bytesMax) settle(() => reject(tooLarge(bytesMax)));
-      else chunks.push(chunk);
-    };
-    const end = () => settle(() => resolve(Buffer.concat(chunks)));
-    const fail = (error?: Error) => settle(() => reject(error ?? new Error('The sender left.')));
-    incoming.on('data', take).on('end', end).on('error', fail).on('close', fail);
-  });
 }
 
 /**
@@ -61,11 +40,5 @@ export async function discardBody(
     const timer = setTimeout(settle, discardMs);
     incoming.on('data', drop).on('end', settle).on('error', settle).on('close', settle);
     incoming.resume();
-  });
-}
-
-function tooLarge(bytesMax: number): DomainError {
-  return new DomainError('payload_too_large', `The body is larger than ${bytesMax} bytes.`, {
-    hint: 'Store large content elsewhere (a file, a commit) and record its reference.',
   });
 }

@@ -9,6 +9,7 @@ import { recordOf } from '../../records.ts';
 import { databasePort, type RunnerPort } from '../../runner/port.ts';
 import { AddOutput } from '../../services/output.ts';
 import { AskControl, BeatAgent, ClaimRun, RegisterAgent, ReportRun } from '../../services/runner.ts';
+import { AddSteps } from '../../services/steps.ts';
 import { takeBody } from './body.ts';
 import type { OpenRequest } from './request-log.ts';
 
@@ -50,6 +51,10 @@ export class RunnerEndpoint {
       output({ port, body }) {
         const { run, lock_token, ...sent } = given(AddOutput, body);
         return port('').output({ run, lock_token }, sent);
+      },
+      steps({ port, body }) {
+        const { run, lock_token, ...sent } = given(AddSteps, body);
+        return port('').steps({ run, lock_token }, sent);
       },
       settle({ port, body }) {
         const { events, ...held } = given(ReportRun, body);

@@ -1,5 +1,5 @@
 // The messages API, as Claude Code speaks it.
-import { eventStream, jsonAnswer, nextId, secondsOf, textOf, type Wire } from './wire.ts';
+import { eventStream, jsonAnswer, nextId, SPENT, secondsOf, textOf, type Wire } from './wire.ts';
 
 type Block = { type: string; content?: unknown; is_error?: boolean };
 type Said = { type: 'text'; text: string } | { type: 'tool_use'; id: string; name: string; input: object };
@@ -32,7 +32,8 @@ export const anthropic: Wire = {
         ? [{ type: 'text', text: say }]
         : calls.map(({ name, input }) => ({ type: 'tool_use', id: nextId('toolu'), name, input }));
     const stop = { stop_reason: calls.length === 0 ? 'end_turn' : 'tool_use', stop_sequence: null };
-    const usage = { input_tokens: 100, output_tokens: 10 };
+    const { fresh, cached, out } = SPENT;
+    const usage = { input_tokens: fresh, cache_read_input_tokens: cached, output_tokens: out };
     const message = { id: nextId('msg'), type: 'message', role: 'assistant', model: body.model, usage };
     if (!body.stream) return jsonAnswer(response, { ...message, content, ...stop });
 

@@ -1,5 +1,5 @@
 // The generateContent API, as Gemini CLI speaks it.
-import { jsonAnswer, nextId, type ShownResult, textOf, type Wire } from './wire.ts';
+import { jsonAnswer, nextId, type ShownResult, SPENT, textOf, type Wire } from './wire.ts';
 
 type Content = { role?: string; parts?: { functionResponse?: { response?: Answer } }[] };
 type Answer = { output?: unknown; error?: unknown };
@@ -43,7 +43,12 @@ export const gemini: Wire = {
         : calls.map(({ name, input }) => ({ functionCall: { name, args: input, id: nextId('call') } }));
     const chunk = {
       candidates: [{ content: { role: 'model', parts }, finishReason: 'STOP', index: 0 }],
-      usageMetadata: { promptTokenCount: 100, candidatesTokenCount: 10, totalTokenCount: 110 },
+      usageMetadata: {
+        promptTokenCount: SPENT.fresh + SPENT.cached,
+        cachedContentTokenCount: SPENT.cached,
+        candidatesTokenCount: SPENT.out,
+        totalTokenCount: SPENT.fresh + SPENT.cached + SPENT.out,
+      },
       modelVersion: 'stand-in',
     };
     if (!path.includes('stream')) return jsonAnswer(response, chunk);

@@ -1,5 +1,15 @@
 // The responses API, as Codex speaks it.
-import { type Call, eventStream, jsonAnswer, nextId, type ShownTool, secondsOf, textOf, type Wire } from './wire.ts';
+import {
+  type Call,
+  eventStream,
+  jsonAnswer,
+  nextId,
+  type ShownTool,
+  SPENT,
+  secondsOf,
+  textOf,
+  type Wire,
+} from './wire.ts';
 
 type Tool = { type?: string; name?: string; tools?: { name: string }[] };
 type Item = { type?: string; role?: string; content?: unknown; output?: unknown; tools?: Tool[] };
@@ -31,11 +41,11 @@ export const openai: Wire = {
       send('response.output_item.done', { output_index, item });
     }
     const usage = {
-      input_tokens: 100,
-      input_tokens_details: { cached_tokens: 0 },
-      output_tokens: 10,
+      input_tokens: SPENT.fresh + SPENT.cached,
+      input_tokens_details: { cached_tokens: SPENT.cached },
+      output_tokens: SPENT.out,
       output_tokens_details: { reasoning_tokens: 0 },
-      total_tokens: 110,
+      total_tokens: SPENT.fresh + SPENT.cached + SPENT.out,
     };
     send('response.completed', { response: { id, object: 'response', status: 'completed', output, usage } });
     response.end();

@@ -2,6 +2,9 @@
 import type { ServerResponse } from 'node:http';
 
 /** A tool, and the answer of one, as the model is given it. */
+/** Tokens that each answer counts. */
+export const SPENT = Object.freeze({ fresh: 100, cached: 1_000, out: 10 });
+
 export type ShownTool = { name: string; namespace?: string };
 export type ShownResult = { text: string; isError: boolean };
 /** `all` is what the model reads, `opening` what a person said first. */

@@ -83,6 +83,7 @@ describe('another workspace', () => {
 
 const FOR_MEMBERS: FunctionName[] = [
   'add_output',
+  'add_steps',
   'adopt_locks',
   'append_events',
   'beat_agent',
@@ -104,6 +105,7 @@ const FOR_ADMINS: FunctionName[] = [
   'redact_event',
   'replay_events',
   'set_agents_max',
+  'set_model_price',
   'set_output_quota',
   'set_output_search',
 ];
@@ -113,6 +115,10 @@ function minimalArgs(fn: FunctionName): Record<string, unknown> {
     append_events: { events: [{ stream: 'project:web', type: 'project.noted', data: { text: 'x', kind: 'note' } }] },
     ...READS,
     add_output: { run: newId(), lock_token: 1 },
+    add_steps: { run: newId(), lock_token: 1, steps: [] },
+    get_run: { run: newId() },
+    list_steps: { run: newId() },
+    set_model_price: { model: 'heron' },
     adopt_locks: { tasks: ['web-2'] },
     beat_agent: { agent: 'pelican-web', token: 1 },
     call_in: { agent: { name: 'a', type: 'claude', driver: 'hook' } },
@@ -158,7 +164,10 @@ describe('in a shared workspace', () => {
 
   test('a viewer reads everything and every write is forbidden', async ({ as, asStranger, people, sql }) => {
     const { run, approval } = await fillWorkspace(as('ada'));
-    const named: Partial<Record<FunctionName, object>> = { list_output: { run }, get_approval: { approval } };
+    const named: Partial<Record<FunctionName, object>> = {
+      get_approval: { approval },
+      ...Object.fromEntries(['get_run', 'list_output', 'list_steps'].map((name) => [name, { run }])),
+    };
     const viewer = await join(sql, 'viewer', { people, asStranger });
     const before = await verify(as('ada'));
 

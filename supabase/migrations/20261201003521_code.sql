@@ -800,7 +800,7 @@ begin
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p') and not c.relispartition and (n.nspname = 'app' or n.nspname = 'public' and (
       c.relname in ('users', 'tenants', 'memberships', 'events', 'leases', 'oauth_tokens', 'system_config',
-        'system_config_history')
+        'system_config_history', 'model_prices', 'run_usage')
       or exists (select from app.read_models m where m.table_name = c.relname)
       or exists (select from app.record_tables r where r.table_name = c.relname))))
   loop
@@ -3090,8 +3090,24 @@ begin
 end
 $$;
 
--- Checks rules = {scope, gates, triggers, attempts_max, limits, memory}. Raises invalid_input naming the path of the
--- first bad rule.
+-- Checks a rule that is on or off.
+create or replace function app.check_switch(rules jsonb, rule text, field text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if rules ? rule then
+    perform app.check_keys(rules -> rule, 'rules.' || rule, field);
+    if not app.validate_field(coalesce(rules -> rule -> field, 'true'), 'boolean', null, null) then
+      perform app.bad_rule(format('rules.%s.%s', rule, field), 'true or false');
+    end if;
+  end if;
+end
+$$;
+
+-- Checks rules = {scope, gates, triggers, attempts_max, limits, memory, traces}. Raises invalid_input naming the path
+-- of the first bad rule.
 create or replace function app.check_rules(rules jsonb)
   returns void
   language plpgsql
@@ -3101,13 +3117,9 @@ declare
   v_rule jsonb;
   v_at bigint;
 begin
-  perform app.check_keys(rules, 'rules', 'scope', 'gates', 'triggers', 'attempts_max', 'limits', 'memory');
-  if rules ? 'memory' then
-    perform app.check_keys(rules -> 'memory', 'rules.memory', 'approval');
-    if not app.validate_field(coalesce(rules -> 'memory' -> 'approval', 'true'), 'boolean', null, null) then
-      perform app.bad_rule('rules.memory.approval', 'true or false');
-    end if;
-  end if;
+  perform app.check_keys(rules, 'rules', 'scope', 'gates', 'triggers', 'attempts_max', 'limits', 'memory', 'traces');
+  perform app.check_switch(rules, 'memory', 'approval');
+  perform app.check_switch(rules, 'traces', 'content');
   if rules ? 'limits' then
     perform app.check_keys(rules -> 'limits', 'rules.limits', variadic app.limit_names());
     perform app.check_limits(rules -> 'limits');
@@ -10124,6 +10136,7 @@ begin
     'run', app.run_full(run),
     'lock_token', run.lock_token,
     'deliver', app.effective_mode(agent, run.delivery_mode),
+    'keeps_content', nullif(app.keeps_content(run), false),
     'command', jsonb_build_object('id', v_command.id, 'content', v_command.content, 'type', v_command.type,
       'sent_by', v_command.sent_by, 'by_person', v_command.by_person, 'repeatable', v_command.repeatable,
       'resumes', v_command.resumes, 'limits', v_command.execution_constraints)));
@@ -10284,6 +10297,115 @@ select app.define_on_tables($policies$
   -- They belong to no workspace, and nobody but the functions of the door reads them.
   create policy door on public.system_config for all to cairn_owner using (true) with check (true);
   create policy door on public.system_config_history for all to cairn_owner using (true) with check (true);
+$policies$);
+
+-- What requests to models cost.
+
+-- The price of a model, by the longest beginning of its name, up to a hyphen or the like, that has one. Who provides it
+-- is left out: gpt-5.5 is no gpt-5, and anthropic/claude-haiku-4-5-20251001 is a claude-haiku-4-5.
+create or replace function app.price_of(model text)
+  returns public.model_prices
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select p.*
+  from regexp_replace(lower(price_of.model), '^(.*/|([a-z]+[.])?anthropic[.])', '') n(name)
+  join public.model_prices p
+    on starts_with(n.name, p.model) and substr(n.name, length(p.model) + 1, 1) in ('', '-', '@', ':')
+  order by length(p.model) desc limit 1
+$$;
+
+-- What tokens cost in dollars; null where their model has no price. Those that were read from a cache or written to one
+-- are among those in.
+create or replace function app.cost_of(step public.agent_steps)
+  returns numeric
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select trim_scale((
+      greatest(coalesce(step.tokens_in, 0) - coalesce(step.tokens_cached, 0)
+        - coalesce(step.tokens_cache_written, 0), 0) * (p).price_in
+      + coalesce(step.tokens_cached, 0) * (p).price_cached
+      + coalesce(step.tokens_cache_written, 0) * (p).price_cache_written
+      + coalesce(step.tokens_out, 0) * (p).price_out) / 1000000)
+  from app.price_of(step.model) p
+$$;
+
+-- set_model_price(model, price_in?, price_out?, price_cached?, price_cache_written?) -> {model, price_in, price_out,
+-- price_cached, price_cache_written, updated_at, updated_by, removed?}: dollars for a million tokens of models whose
+-- names begin so; null in and out remove the price. What was used before keeps what it cost. Raises forbidden,
+-- not_found, invalid_input.
+create or replace function public.set_model_price(
+  model text,
+  price_in numeric default null,
+  price_out numeric default null,
+  price_cached numeric default null,
+  price_cache_written numeric default null,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor, 'admin');
+  v_model constant text := lower(model);
+  v_cached constant numeric := coalesce(price_cached, price_in);
+  v_written constant numeric := coalesce(price_cache_written, price_in);
+  v_price public.model_prices;
+begin
+  perform app.refuse_limited(v_actor);
+  if v_actor.user_id <> app.get_local_owner() then
+    perform app.fail('forbidden', 'Whoever runs the server says what models cost.', null,
+      'Call `cairn prices` on the machine of the server.');
+  end if;
+  perform app.check_form('model', v_model ~ '^[a-z0-9][a-z0-9._:/-]{0,119}$', 'the beginning of a model''s name');
+  perform app.check_form('prices', num_nulls(price_in, price_out) <> 1
+    and coalesce(least(price_in, price_out, v_cached, v_written) >= 0
+      and greatest(price_in, price_out, v_cached, v_written) <= 100000, true),
+    'dollars for a million tokens in and out, from 0 to 100,000');
+  if price_in is null then
+    delete from public.model_prices p where p.model = v_model returning * into v_price;
+    if v_price.model is null then
+      perform app.fail('not_found', format('No price is set for "%s".', v_model), null,
+        'See the models with `cairn prices`.');
+    end if;
+  else
+    insert into public.model_prices
+      values (v_model, price_in, price_out, v_cached, v_written, app.now(), app.actor_name(v_actor))
+      on conflict on constraint model_prices_pkey do update
+        set (price_in, price_out, price_cached, price_cache_written, updated_at, updated_by) = (excluded.price_in,
+          excluded.price_out, excluded.price_cached, excluded.price_cache_written, excluded.updated_at,
+          excluded.updated_by)
+      returning * into v_price;
+  end if;
+  return to_jsonb(v_price) || case when price_in is null then '{"removed": true}'::jsonb else '{}' end;
+end
+$$;
+
+-- list_model_prices() -> {prices: [{model, price_in, price_out, price_cached, price_cache_written, updated_at,
+-- updated_by}]}: dollars for a million tokens.
+create or replace function public.list_model_prices(actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+begin
+  return jsonb_build_object('prices', coalesce((
+    select jsonb_agg(to_jsonb(p) order by p.model)
+    from public.model_prices p), '[]'));
+end
+$$;
+
+select app.define_on_tables($policies$
+  create policy door on public.model_prices for all to cairn_owner using (true) with check (true);
+  create policy read on public.model_prices for select to authenticated using (true);
 $policies$);
 
 -- The records of runs: what they printed, in order; their steps and messages.
@@ -10800,24 +10922,496 @@ begin
 end
 $$;
 
--- Keeps the number of steps of each run, as they are added.
+-- Steps of runs: prompts, tool calls and answers as one tree, what they used and what that cost.
+
+-- Whether a project keeps what was said: prompts, arguments, answers.
+create or replace function app.keeps_content(run public.agent_runs) returns boolean language sql stable as $$
+  select coalesce((
+    select p.rules #>> '{traces,content}' = 'true'
+    from public.projects p
+    where p.tenant_id = run.tenant_id and p.id = run.project_id), false)
+$$;
+
+create or replace function app.check_steps(steps jsonb, links jsonb)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_is_formed boolean;
+begin
+  begin
+    select count(*) <= 1000 and coalesce(bool_and((s.trace_id ~ '^[0-9a-f]{32}$' and s.span_id ~ '^[0-9a-f]{16}$'
+          and (s.parent_span_id is null or s.parent_span_id ~ '^[0-9a-f]{16}$')
+          and s.status is not null and s.kind in ('llm_prompt', 'tool_call', 'response')
+          and char_length(s.name) between 1 and 200 and isfinite(s.started_at)
+          and coalesce(isfinite(s.completed_at), true)
+          and least(s.tokens_in, s.tokens_out, s.tokens_cached, s.tokens_cache_written, s.waited_ms, 0) >= 0
+          and greatest(s.tokens_in, s.tokens_out, s.tokens_cached, s.tokens_cache_written, s.waited_ms, 0) < 1e15
+          and char_length(coalesce(s.error, '')) <= 2000 and coalesce(char_length(s.model), 1) between 1 and 120
+          and char_length(coalesce(s.tool_call_id, '')) <= 200
+          and octet_length(coalesce(s.content, '{}')::text) <= 65536
+          and coalesce(jsonb_typeof(s.attributes) = 'object' and octet_length(s.attributes::text) <= 16384, true))
+          is true), true)
+      into v_is_formed
+      from jsonb_populate_recordset(null::public.agent_steps, steps) s;
+  exception
+    when data_exception then
+      v_is_formed := false;
+  end;
+  perform app.check_form('steps', v_is_formed and jsonb_typeof(steps) = 'array', 'a list of at most 1,000 {trace_id, '
+    'span_id, parent_span_id?, kind, name, status, started_at, …}, as docs/telemetry.md has them');
+  perform app.check_form('links', jsonb_typeof(links) = 'array' and not exists (
+      select from jsonb_array_elements(links) l
+      where (l ->> 'from' ~ '^[0-9a-f]{16}$' and coalesce(l ->> 'to', repeat('0', 16)) ~ '^[0-9a-f]{16}$')
+        is not true), 'a list of {from, to?}: span ids');
+end
+$$;
+
+-- A time that a producer names, or that of receipt where it cannot be: its run was not on.
+create or replace function app.believed_time(run public.agent_runs, named timestamptz, at timestamptz)
+  returns timestamptz
+  language sql
+  immutable
+as $$
+  select case when named between run.created_at - interval '1 day' and at + interval '1 day' then named else at end
+$$;
+
+-- Adds steps of a run, or what is told of them once more: a step that has ended stays so, numbers grow, what is not
+-- said again stays. Whatever order they come in, they come to the same.
+create or replace function app.store_steps(run public.agent_runs, steps jsonb, links jsonb, at timestamptz)
+  returns integer
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_keeps constant boolean := app.keeps_content(run);
+  v_stored integer;
+begin
+  insert into public.agent_steps as s (tenant_id, project_id, run_id, trace_id, span_id, parent_span_id, kind, name,
+      tool_type, status, started_at, completed_at, duration_ms, tokens_in, tokens_out, tokens_cached,
+      tokens_cache_written, waited_ms, model, tool_call_id, error, content, attributes, run_created_at, created_at)
+    select run.tenant_id, run.project_id, run.id, g.trace_id, g.span_id, g.parent_span_id, g.kind, g.name, g.tool_type,
+      g.status, app.believed_time(run, g.started_at, $4), app.believed_time(run, g.completed_at, $4),
+      g.duration_ms, g.tokens_in, g.tokens_out, g.tokens_cached, g.tokens_cache_written, g.waited_ms, g.model,
+      g.tool_call_id, g.error, case when v_keeps then g.content end, g.attributes, run.created_at, $4
+    from (
+      select distinct on (r.trace_id, r.span_id) r.*
+      from jsonb_populate_recordset(null::public.agent_steps, steps) with ordinality r
+      order by r.trace_id, r.span_id, r.ordinality desc) g
+    on conflict on constraint agent_steps_pkey do update
+      set parent_span_id = coalesce(excluded.parent_span_id, s.parent_span_id),
+        -- Who knows more of it says more.
+        name = case when char_length(excluded.name) > char_length(s.name) then excluded.name else s.name end,
+        tool_type = coalesce(s.tool_type, excluded.tool_type),
+        -- In this order one ends: who saw that it failed saw more than who saw that it ended.
+        status = greatest(s.status, excluded.status),
+        started_at = least(s.started_at, excluded.started_at),
+        completed_at = greatest(s.completed_at, excluded.completed_at),
+        duration_ms = greatest(s.duration_ms, excluded.duration_ms),
+        tokens_in = greatest(s.tokens_in, excluded.tokens_in),
+        tokens_out = greatest(s.tokens_out, excluded.tokens_out),
+        tokens_cached = greatest(s.tokens_cached, excluded.tokens_cached),
+        tokens_cache_written = greatest(s.tokens_cache_written, excluded.tokens_cache_written),
+        waited_ms = greatest(s.waited_ms, excluded.waited_ms),
+        model = coalesce(s.model, excluded.model),
+        tool_call_id = coalesce(s.tool_call_id, excluded.tool_call_id),
+        error = coalesce(s.error, excluded.error),
+        content = coalesce(s.content || excluded.content, s.content, excluded.content),
+        attributes = coalesce(s.attributes || excluded.attributes, s.attributes, excluded.attributes)
+      where s.run_id = excluded.run_id;
+  get diagnostics v_stored = row_count;
+  return v_stored;
+end
+$$;
+
+-- Hangs what is under spans that are not kept under those above them.
+create or replace function app.relink_steps(run public.agent_runs, links jsonb)
+  returns void
+  language sql
+  set search_path = pg_catalog, pg_temp
+as $$
+  update public.agent_steps s set parent_span_id = l."to"
+    from jsonb_to_recordset(links) l ("from" text, "to" text)
+    where s.tenant_id = run.tenant_id and s.run_id = run.id and s.run_created_at = run.created_at
+      and s.parent_span_id = l."from" and s.span_id is distinct from l."to"
+$$;
+
+-- add_steps(run, lock_token, steps [{trace_id, span_id, parent_span_id?, kind, name, tool_type?, status, started_at,
+-- completed_at?, duration_ms?, tokens_in?, tokens_out?, tokens_cached?, tokens_cache_written?, waited_ms?, model?,
+-- tool_call_id?, error?, content?, attributes?}], links? [{from, to?}]) -> {stored}: what an agent did, for the runner
+-- of its run, also after its end. What is told twice changes nothing. `links` says what is above spans that are not
+-- kept. Raises lock_lost, invalid_input.
+create or replace function public.add_steps(
+  run text,
+  lock_token bigint,
+  steps jsonb,
+  links jsonb default '[]',
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_run public.agent_runs := app.find_run(run, v_actor);
+  v_stored integer;
+begin
+  perform app.check_run_holder(v_run, lock_token, v_actor);
+  perform app.check_steps(steps, links);
+  perform app.ensure_partition('agent_steps', v_run.created_at);
+  v_stored := app.store_steps(v_run, steps, links, app.now());
+  perform app.relink_steps(v_run, links);
+  return jsonb_build_object('stored', v_stored);
+end
+$$;
+
+-- What a request to a model adds to what its run used, or takes from it.
+create or replace function app.usage_of(step public.agent_steps, sign integer)
+  returns public.run_usage
+  language sql
+  immutable
+as $$
+  select row(step.tenant_id, step.run_id, coalesce(step.model, 'unknown'),
+    (step.started_at at time zone 'UTC')::date, step.project_id, sign, sign * coalesce(step.tokens_in, 0),
+    sign * coalesce(step.tokens_out, 0), sign * coalesce(step.tokens_cached, 0),
+    sign * coalesce(step.tokens_cache_written, 0), sign * coalesce(step.cost_usd, 0),
+    case when step.cost_usd is null then sign * (coalesce(step.tokens_in, 0) + coalesce(step.tokens_out, 0))
+      else 0 end)::public.run_usage
+$$;
+
+create or replace function app.count_usage(used public.run_usage[])
+  returns void
+  language sql
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into public.run_usage as u
+    select a.tenant_id, a.run_id, a.model, a.day, a.project_id, sum(a.requests), sum(a.tokens_in), sum(a.tokens_out),
+      sum(a.tokens_cached), sum(a.tokens_cache_written), sum(a.cost_usd), sum(a.tokens_unpriced)
+    from unnest(used) a
+    group by 1, 2, 3, 4, 5
+    having (sum(a.requests), sum(a.tokens_in), sum(a.tokens_out), sum(a.tokens_cached), sum(a.tokens_cache_written),
+      sum(a.cost_usd)) <> (0, 0, 0, 0, 0, 0)
+    order by 1, 2, 3, 4
+    on conflict on constraint run_usage_pkey do update
+      set requests = u.requests + excluded.requests,
+        tokens_in = u.tokens_in + excluded.tokens_in,
+        tokens_out = u.tokens_out + excluded.tokens_out,
+        tokens_cached = u.tokens_cached + excluded.tokens_cached,
+        tokens_cache_written = u.tokens_cache_written + excluded.tokens_cache_written,
+        cost_usd = u.cost_usd + excluded.cost_usd,
+        tokens_unpriced = u.tokens_unpriced + excluded.tokens_unpriced
+$$;
+
+-- Prices a request when what it used is known, and again when more of it is; not when only the price has changed.
+create or replace function app.price_step()
+  returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if tg_op = 'INSERT'
+      or (new.model, new.tokens_in, new.tokens_out, new.tokens_cached, new.tokens_cache_written)
+        is distinct from (old.model, old.tokens_in, old.tokens_out, old.tokens_cached, old.tokens_cache_written) then
+    new.cost_usd := app.cost_of(new);
+  end if;
+  return new;
+end
+$$;
+
+-- Keeps the number of steps of each run, and what it used, as steps are added and changed. A trigger has the rows of
+-- one kind of statement, so there are two.
 create or replace function app.update_run_statistics()
   returns trigger
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  update public.agent_runs r set steps_count = coalesce(r.steps_count, 0) + a.steps
-    from (select s.tenant_id, s.run_id, count(*)::integer as steps from added s group by 1, 2) a
-    where r.tenant_id = a.tenant_id and r.id = a.run_id;
+  if tg_op = 'INSERT' then
+    update public.agent_runs r set steps_count = coalesce(r.steps_count, 0) + a.steps
+      from (select s.tenant_id, s.run_id, count(*)::integer as steps from added s group by 1, 2) a
+      where r.tenant_id = a.tenant_id and r.id = a.run_id;
+    perform app.count_usage(array(select app.usage_of(s, 1) from added s where s.kind = 'llm_prompt'));
+  else
+    perform app.count_usage(array(
+      select app.usage_of(s, 1) from added s where s.kind = 'llm_prompt'
+      union all
+      select app.usage_of(s, -1) from removed s where s.kind = 'llm_prompt'));
+  end if;
   return null;
 end
 $$;
 
 select app.define_on_tables($triggers$
+  create trigger steps_price before insert or update on public.agent_steps for each row
+    when (new.kind = 'llm_prompt') execute function app.price_step();
+
   create trigger trigger_update_run_statistics after insert on public.agent_steps
     referencing new table as added for each statement execute function app.update_run_statistics();
+
+  create trigger trigger_update_run_usage after update on public.agent_steps
+    referencing new table as added old table as removed for each statement
+    execute function app.update_run_statistics();
 $triggers$);
+
+-- A step is known by its span; a list and a reference want one id.
+create or replace function app.step_id(step public.agent_steps) returns uuid language sql immutable as $$
+  select md5(step.trace_id || step.span_id)::uuid
+$$;
+
+-- A step as it is listed.
+create or replace function app.step_brief(step public.agent_steps) returns jsonb language sql stable as $$
+  select jsonb_strip_nulls(jsonb_build_object('id', app.step_id(step), 'span_id', step.span_id,
+    'parent_span_id', step.parent_span_id, 'kind', step.kind, 'name', step.name, 'tool_type', step.tool_type,
+    'status', step.status, 'started_at', step.started_at, 'completed_at', step.completed_at,
+    'duration_ms', step.duration_ms,
+    'waited_ms', step.waited_ms, 'model', step.model, 'tokens_in', step.tokens_in, 'tokens_out', step.tokens_out,
+    'tokens_cached', step.tokens_cached, 'tokens_cache_written', step.tokens_cache_written, 'cost_usd', step.cost_usd,
+    'tool_call_id', step.tool_call_id, 'error', step.error, 'content', step.content))
+$$;
+
+-- list_steps(run, cursor?, page_size) -> {run, steps, ended, next_cursor?, files?}: what a run did, oldest first, the
+-- tree by parent_span_id. `files` hold its steps once they are old.
+create or replace function public.list_steps(
+  run text,
+  cursor text default null,
+  page_size integer default 500,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_run public.agent_runs := app.find_run(run, v_actor);
+  v_size integer := app.page_size(page_size, 2000);
+  v_question text := concat_ws(' ', 'steps', v_run.id);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+  v_page jsonb := app.build_page('steps', array(
+    select app.step_brief(s)
+    from public.agent_steps s
+    where s.tenant_id = v_run.tenant_id and s.run_id = v_run.id and s.run_created_at = v_run.created_at
+      and (v_after is null
+        or (s.started_at, app.step_id(s)) > ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+    order by s.started_at, app.step_id(s) limit v_size + 1), v_size, v_question, '{id}', '{started_at}');
+begin
+  return v_page || jsonb_strip_nulls(jsonb_build_object('run', v_run.id, 'agent', v_run.agent_name,
+    'ended', v_run.ended_at is not null, 'files', app.step_files(v_run)));
+end
+$$;
+
+-- get_run(run) -> the run as list_runs has it, with {usage: [{model, requests, tokens_in, tokens_out, tokens_cached,
+-- tokens_cache_written, cost_usd, tokens_unpriced}], cost_usd?, waited_ms?, steps_count?}.
+create or replace function public.get_run(run text, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_run public.agent_runs := app.find_run(run, v_actor);
+  v_agent public.agents;
+  v_used jsonb;
+begin
+  select * into v_agent from public.agents a where a.tenant_id = v_run.tenant_id and a.id = v_run.agent_id;
+  select jsonb_build_object(
+      'usage', coalesce(jsonb_agg(to_jsonb(g) order by g.cost_usd desc, g.model), '[]'), 'cost_usd', sum(g.cost_usd))
+    into v_used
+    from (
+      select u.model, sum(u.requests) as requests, sum(u.tokens_in) as tokens_in, sum(u.tokens_out) as tokens_out,
+        sum(u.tokens_cached) as tokens_cached, sum(u.tokens_cache_written) as tokens_cache_written,
+        sum(u.tokens_unpriced) as tokens_unpriced, sum(u.cost_usd) as cost_usd
+      from public.run_usage u
+      where u.tenant_id = v_run.tenant_id and u.run_id = v_run.id
+      group by u.model) g;
+  return app.run_brief(v_run, v_agent, app.now()) || jsonb_strip_nulls(v_used || jsonb_build_object(
+    'steps_count', v_run.steps_count, 'waited_ms', (v_run.metrics ->> 'waited_ms')::numeric));
+end
+$$;
+
+-- The files that hold the steps of a run, in the order of their records.
+create or replace function app.step_files(run public.agent_runs)
+  returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_agg(jsonb_build_object('records', a.records, 'location', a.location, 'file', a.file, 'sha256', a.sha256)
+    order by a.part)
+  from app.record_archives a
+  join app.record_tables r on r.table_name = a.table_name
+  where a.tenant_id = run.tenant_id and a.table_name = 'agent_steps'
+    and a.starts_at = app.period_start(run.created_at, 'month') and app.is_in_files(r, a.starts_at, a.tenant_id)
+$$;
+
+-- What runs used and what that cost.
+
+-- What the runs of a workspace used between two days of UTC, by model and day. Of a run whose requests nobody reported
+-- there is what its runner counted.
+create or replace function app.usage_between(tenant_id uuid, since date, until date)
+  returns setof public.run_usage
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select u.*
+  from public.run_usage u
+  where u.tenant_id = $1 and u.day between $2 and $3
+  union all
+  select r.tenant_id, r.id, 'not told', (r.started_at at time zone 'UTC')::date, r.project_id, 0,
+    coalesce(r.tokens_in, 0), coalesce(r.tokens_out, 0), 0, 0, 0, coalesce(r.tokens_in, 0) + coalesce(r.tokens_out, 0)
+  from public.agent_runs r
+  where r.tenant_id = $1 and r.created_at >= $2::timestamp at time zone 'UTC' - interval '30 days'
+    and (r.started_at at time zone 'UTC')::date between $2 and $3
+    and r.tokens_in + r.tokens_out > 0
+    and not exists (select from public.run_usage u where u.tenant_id = r.tenant_id and u.run_id = r.id)
+$$;
+
+-- What the steps that are not in files say that runs used.
+create or replace function app.counted_usage(tenant_id uuid)
+  returns setof public.run_usage
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select u.tenant_id, u.run_id, u.model, u.day, u.project_id, sum(u.requests)::integer, sum(u.tokens_in)::bigint,
+    sum(u.tokens_out)::bigint, sum(u.tokens_cached)::bigint, sum(u.tokens_cache_written)::bigint, sum(u.cost_usd),
+    sum(u.tokens_unpriced)::bigint
+  from app.months_of_steps($1) m
+  join public.agent_steps s on s.tenant_id = $1 and s.run_created_at >= m.starts_at and s.run_created_at < m.ends_at
+  cross join app.usage_of(s, 1) u
+  where s.kind = 'llm_prompt'
+  group by 1, 2, 3, 4, 5
+$$;
+
+-- Lists where the rows of use and the steps say different things.
+create or replace function app.miscounted_usage(tenant_id uuid)
+  returns table (live jsonb, log jsonb)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  with kept as (
+    select u.*
+    from app.months_of_steps($1) m
+    join public.agent_runs r on r.tenant_id = $1 and r.created_at >= m.starts_at and r.created_at < m.ends_at
+    join public.run_usage u on u.tenant_id = r.tenant_id and u.run_id = r.id)
+  select to_jsonb(k), to_jsonb(c)
+  from kept k
+  full join app.counted_usage($1) c on c.run_id = k.run_id and c.model = k.model and c.day = k.day
+  where to_jsonb(k) is distinct from to_jsonb(c)
+$$;
+
+create or replace function app.rebuild_usage(tenant_id uuid)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  delete from public.run_usage u
+    using app.miscounted_usage($1) m
+    where u.tenant_id = $1 and u.run_id = (m.live ->> 'run_id')::uuid and u.model = m.live ->> 'model'
+      and u.day = (m.live ->> 'day')::date;
+  insert into public.run_usage
+    select c.* from app.counted_usage($1) c
+    on conflict on constraint run_usage_pkey do nothing;
+end
+$$;
+
+-- What a run is counted under in a list of costs.
+create or replace function app.cost_key(by text, run public.agent_runs, used public.run_usage)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case by
+    when 'run' then run.id::text
+    when 'command' then run.command_id::text
+    when 'task' then (select t.ref from public.tasks t where t.tenant_id = run.tenant_id and t.id = run.task_id)
+    when 'agent' then run.agent_name
+    when 'model' then used.model
+    when 'day' then used.day::text end
+$$;
+
+-- list_costs(by run|command|task|agent|model|day, since?, until?, project?, agent?, run?, page_size) -> {costs: [{key,
+-- runs, requests, tokens_in, tokens_out, tokens_cached, tokens_cache_written, tokens_unpriced, cost_usd, waited_ms}],
+-- total, since, until}: what runs used, dearest first, in the last 30 days or between two days of UTC. Each request is
+-- counted once, in the run that made it; cost_usd is of the tokens whose model has a price. A key is null for runs
+-- without one.
+create or replace function public.list_costs(
+  by text default 'agent',
+  since date default null,
+  until date default null,
+  project text default null,
+  agent text default null,
+  run text default null,
+  page_size integer default 50,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_size integer := app.page_size(page_size, 500);
+  v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
+  v_agent uuid := case when agent is not null then (app.find_agent(agent, v_actor)).id end;
+  v_run uuid := case when run is not null then (app.find_run(run, v_actor)).id end;
+  v_until date := coalesce(until, (app.now() at time zone 'UTC')::date);
+  v_since date := coalesce(since, v_until - 29);
+begin
+  perform app.check_form('by', by in ('run', 'command', 'task', 'agent', 'model', 'day'),
+    'run, command, task, agent, model or day');
+  perform app.check_form('since', v_since between v_until - 366 and v_until, 'a day of the year before until');
+  return (
+    with used as (
+      select app.cost_key(by, r, u) as key, u.*, (r.metrics ->> 'waited_ms')::numeric as waited_ms
+      from app.usage_between(v_actor.tenant_id, v_since, v_until) u
+      join public.agent_runs r on r.tenant_id = u.tenant_id and r.id = u.run_id
+      where (v_project is null or r.project_id = v_project) and (v_agent is null or r.agent_id = v_agent)
+        and (v_run is null or r.id = v_run)
+    ), waits as (
+      select w.key, grouping(w.key) = 1 as is_total, sum(w.waited_ms) as waited_ms
+      from (select distinct u.key, u.run_id, u.waited_ms from used u) w
+      group by grouping sets ((1), ())
+    ), sums as (
+      select s.key, grouping(s.key) = 1 as is_total, count(distinct s.run_id) as runs, sum(s.requests) as requests,
+        sum(s.tokens_in) as tokens_in, sum(s.tokens_out) as tokens_out, sum(s.tokens_cached) as tokens_cached,
+        sum(s.tokens_cache_written) as tokens_cache_written, sum(s.tokens_unpriced) as tokens_unpriced,
+        sum(s.cost_usd) as cost_usd
+      from used s
+      group by grouping sets ((1), ())
+    ), costs as (
+      select s.*, w.waited_ms
+      from sums s
+      join waits w on w.is_total = s.is_total and w.key is not distinct from s.key
+    )
+    select jsonb_build_object('since', v_since, 'until', v_until,
+      'total', (
+        select jsonb_strip_nulls(to_jsonb(s) - '{key,is_total}'::text[]) from costs s where s.is_total),
+      'costs', coalesce((
+        select jsonb_agg(to_jsonb(t) - 'is_total' order by t.cost_usd desc, t.tokens_in desc, t.key)
+        from (
+          select * from costs s where not s.is_total
+          order by s.cost_usd desc, s.tokens_in desc, s.key limit v_size) t), '[]')));
+end
+$$;
 
 -- Approvals: what an agent asks a person before it goes on. Nobody's answer in time is a no.
 
@@ -12860,6 +13454,7 @@ begin
   update public.agent_runs r set steps_count = m.log
     from app.miscounted_runs(rebuild_links.tenant_id) m
     where r.tenant_id = rebuild_links.tenant_id and r.id = m.id;
+  perform app.rebuild_usage(rebuild_links.tenant_id);
   insert into app.task_counts
     select *
     from app.counted_tasks(rebuild_links.tenant_id)
@@ -12897,23 +13492,31 @@ as $$
   where t.tenant_id = $1 and t.open_dependencies <> o.n
 $$;
 
--- Lists the runs whose row and whose steps say different numbers of these; not where steps of their month are in files.
+-- Lists the months of runs whose steps are not in files: what is counted of them can be counted again.
+create or replace function app.months_of_steps(tenant_id uuid)
+  returns table (starts_at timestamptz, ends_at timestamptz)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select m.starts_at, app.period_start(m.starts_at, 'month', 1)
+  from (
+    select distinct app.period_start(r.created_at, 'month') as starts_at
+    from public.agent_runs r
+    where r.tenant_id = $1) m
+  join app.record_tables t on t.table_name = 'agent_steps'
+  where not app.is_in_files(t, m.starts_at, $1)
+$$;
+
+-- Lists the runs whose row and whose steps say different numbers of these.
 create or replace function app.miscounted_runs(tenant_id uuid)
   returns table (id uuid, live integer, log integer)
   language sql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  with months as materialized (
-    select m.starts_at, app.period_start(m.starts_at, 'month', 1) as ends_at
-    from (
-      select distinct app.period_start(r.created_at, 'month') as starts_at
-      from public.agent_runs r
-      where r.tenant_id = $1) m
-    join app.record_tables t on t.table_name = 'agent_steps'
-    where not app.is_in_files(t, m.starts_at, $1))
   select r.id, coalesce(r.steps_count, 0), o.n
-  from months m
+  from app.months_of_steps($1) m
   join public.agent_runs r on r.tenant_id = $1 and r.created_at >= m.starts_at and r.created_at < m.ends_at
   cross join lateral (
     select count(*)::integer as n
@@ -13110,6 +13713,12 @@ as $$
         'id', m.id,
         'columns', jsonb_build_object(m.column_name, jsonb_build_object('live', m.live, 'log', m.log)))
       from app.miscounted(differing_link.tenant_id) m
+      limit 1)
+    union all
+    (
+      select jsonb_build_object('table', 'run_usage', 'id', coalesce(m.live ->> 'run_id', m.log ->> 'run_id'),
+        'columns', jsonb_build_object('live', m.live, 'log', m.log))
+      from app.miscounted_usage(differing_link.tenant_id) m
       limit 1)
     union all
     (
@@ -17867,6 +18476,21 @@ create or replace view public.agent_artifacts with (security_invoker = true) as
   from public.artifacts a
   join public.agent_runs r on r.tenant_id = a.tenant_id and r.id = a.run_id;
 
+-- What agents did, as a tree by parent_id. A step whose parent never came stands alone.
+create or replace view public.trace_entries with (security_invoker = true) as
+  select
+    s.tenant_id, md5(s.trace_id || s.span_id)::uuid as id, s.run_id, r.command_id, r.agent_id, s.project_id,
+    md5(s.trace_id || s.parent_span_id)::uuid as parent_id,
+    s.kind as type, s.name,
+    jsonb_strip_nulls(case s.kind
+      when 'llm_prompt' then jsonb_build_object('model', s.model)
+      when 'tool_call' then jsonb_build_object('tool', s.name)
+      else jsonb_build_object('tokens_used', s.tokens_in + s.tokens_out) end) || coalesce(s.content, '{}') as content,
+    s.started_at, s.completed_at, s.duration_ms, s.tokens_in + s.tokens_out as tokens_used, s.error,
+    s.attributes as metadata, s.created_at
+  from public.agent_steps s
+  join public.agent_runs r on r.tenant_id = s.tenant_id and r.id = s.run_id;
+
 -- Privileges, last of all: the policies of single tables, grants object by object.
 
 -- A new table has no statistics, and the planner assumes every value to be one of two hundred: an index that begins
@@ -18028,10 +18652,10 @@ grant select (
   on public.oauth_tokens to authenticated;
 
 revoke all on public.active_tasks, public.agent_artifacts, public.command_queue, public.recent_events,
-    public.task_progress
+    public.task_progress, public.trace_entries
   from public, anon, authenticated, service_role;
 grant select on public.active_tasks, public.agent_artifacts, public.command_queue, public.recent_events,
-  public.task_progress to authenticated;
+  public.task_progress, public.trace_entries to authenticated;
 
 -- A server that logs in with only cairn_server must be able to tell whether the schema is its own.
 grant usage on schema supabase_migrations to cairn_server;
@@ -18129,6 +18753,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003500', '798e6994eb592fcd9147998851401713c0b81df9adbca4222589f0fa95a6489d', '0.1.0'),
   ('20261201003505', '3c81e2067c885f157d90fa12054965f3caabade2131919c60299b2668b98a31a', '0.1.0'),
   ('20261201003510', '4a2c22d07826518b9e6a600ddab99c58348ffce09c032d8c25eb70b1ed8374a3', '0.1.0'),
-  ('code', 'd959ec797aea7cab7daa91ae79b2bfea89c632f60fe3df258980da39babec56c', '0.1.0')
+  ('20261201003520', 'ec4a71733636cbb592bf3e1762cc486171a07ee0e845b0b0d78a3ec44b12e2b7', '0.1.0'),
+  ('code', 'daa9058493f49cd26e0842f43388f272266092b291cf3b05e5772a7b0873f8bf', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

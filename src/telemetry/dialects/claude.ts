@@ -1,0 +1,113 @@
+// Claude Code: spans of turns, requests and tools; log records of the same with what was said.
+
+import type { Attributes, Reported } from '../otlp.ts';
+import { contentOf, type Dialect, endedAfter, numberIn, type Observed, PASSED, textIn, toolTypeOf } from '../step.ts';
+
+/** A request is told of by a span and by a record, a call of a tool by two spans and by a record. */
+export const claude: Dialect = (reported) => {
+  const { attributes } = reported;
+  switch (reported.name.replace(/^claude_code\./, '')) {
+    case 'interaction':
+      return { ...turnOf(reported), ...ended(reported) };
+    case 'user_prompt':
+      // Written in the span of the turn, which is told of when that has ended.
+      return { ...turnOf(reported), status: 'running', content: contentOf(attributes, { prompt: 'prompt' }) };
+    case 'llm_request':
+      return { ...requestOf(attributes), ...ended(reported) };
+    // A gateway may give no id, by which they would be one step with their span: that says the same.
+    case 'api_request':
+      return isNamed(attributes)
+        ? { ...requestOf(attributes), ...endedAfter(reported), status: 'completed' }
+        : undefined;
+    case 'api_error':
+      return isNamed(attributes)
+        ? { ...requestOf(attributes), ...endedAfter(reported), ...failed(attributes) }
+        : undefined;
+    case 'tool':
+      return { ...callOf(attributes), ...ended(reported) };
+    case 'tool_result':
+      return {
+        ...callOf(attributes),
+        ...endedAfter(reported),
+        ...(attributes.success === 'false' ? failed(attributes) : { status: 'completed' }),
+        content: contentOf(attributes, { args: 'tool_input', parameters: 'tool_parameters' }),
+      };
+    case 'tool.execution':
+      return PASSED;
+    case 'tool.blocked_on_user':
+      // Where nobody was asked it says how long the rules were looked at.
+      return attributes.source === 'config'
+        ? PASSED
+        : { passed: true, waitedMs: numberIn(attributes, 'duration_ms') ?? 0 };
+    case 'assistant_response':
+      return {
+        kind: 'response',
+        name: 'answer',
+        same: `answer ${textIn(attributes, 'message.uuid', 'request_id') ?? reported.startedAt}`,
+        status: 'completed',
+        startedAt: reported.startedAt,
+        endedAt: reported.startedAt,
+        content: contentOf(attributes, { content: 'response' }),
+      };
+    default:
+      return reported.spanId === undefined ? undefined : PASSED;
+  }
+};
+
+function ended({
+  startedAt,
+  endedAt = startedAt,
+  error,
+}: Reported): Pick<Observed, 'startedAt' | 'endedAt' | 'status'> {
+  return { startedAt, endedAt, ...(error === undefined ? { status: 'completed' } : { status: 'failed', error }) };
+}
+
+function failed(attributes: Attributes): Pick<Observed, 'status' | 'error'> {
+  return { status: 'failed', error: textIn(attributes, 'error', 'error_type') ?? 'It failed.' };
+}
+
+function turnOf({ spanId, parentSpanId, startedAt }: Reported): Observed {
+  const span = spanId ?? parentSpanId;
+  return {
+    kind: 'response',
+    name: 'turn',
+    ...(span !== undefined && { same: `turn ${span}`, span }),
+    status: 'running',
+    startedAt,
+  };
+}
+
+function isNamed(attributes: Attributes): boolean {
+  return textIn(attributes, 'request_id', 'gen_ai.response.id') !== undefined;
+}
+
+function requestOf(attributes: Attributes): Omit<Observed, 'startedAt'> {
+  const id = textIn(attributes, 'request_id', 'gen_ai.response.id');
+  const cached = numberIn(attributes, 'cache_read_tokens') ?? 0;
+  const cacheWritten = numberIn(attributes, 'cache_creation_tokens') ?? 0;
+  const [fresh, out] = [numberIn(attributes, 'input_tokens'), numberIn(attributes, 'output_tokens')];
+  const told = fresh !== undefined || out !== undefined;
+  return {
+    kind: 'llm_prompt',
+    name: textIn(attributes, 'model') ?? 'request',
+    ...(id !== undefined && { same: `request ${id}` }),
+    status: 'completed',
+    model: textIn(attributes, 'model'),
+    ...(told && { tokens: { in: (fresh ?? 0) + cached + cacheWritten, out: out ?? 0, cached, cacheWritten } }),
+  };
+}
+
+function callOf(attributes: Attributes): Omit<Observed, 'startedAt'> {
+  const tool = textIn(attributes, 'tool_name') ?? 'tool';
+  const id = textIn(attributes, 'tool_use_id', 'gen_ai.tool.call.id');
+  const agent = textIn(attributes, 'subagent_type');
+  return {
+    kind: 'tool_call',
+    name: agent === undefined ? tool : `${tool} ${agent}`,
+    ...(id !== undefined && { same: `call ${id}` }),
+    status: 'completed',
+    toolType: toolTypeOf(tool),
+    toolCallId: id,
+    content: contentOf(attributes, { command: 'full_command', file: 'file_path' }),
+  };
+}

@@ -1,0 +1,149 @@
+// Gives what is told of steps its place in the tree of a run.
+import { createHash } from 'node:crypto';
+import type { Link, Step } from '../services/steps.ts';
+import { clean, cleanJson, cleanName, firstOf } from '../text.ts';
+import { TtlCache } from '../ttl-cache.ts';
+import type { Reported, Value } from './otlp.ts';
+import type { Dialect, Observed, Passed } from './step.ts';
+
+export type Branch = { steps: Step[]; links: Link[] };
+
+/** Spans that may still be named by others: the oldest are forgotten. */
+const REMEMBERED = { lifeMs: 3_600_000, max: 20_000 };
+
+const NAME_MAX = 200;
+const MODEL_MAX = 120;
+const ERROR_MAX = 2_000;
+const CONTENT_BYTES_MAX = 65_536;
+
+type Place = { same: string } | { above: string | undefined };
+
+/**
+ * Spans of one agent, whatever order they come in: children come before their parents, which end later. A span is named
+ * by its own id; what several tell of has an id of its own in each run.
+ */
+export class StepTree {
+  readonly #read: Dialect;
+  readonly #places = new TtlCache<Place>(REMEMBERED);
+  /** Spans that steps were hung under, and which are not told of yet: by span, the runs of those steps. */
+  readonly #awaited = new TtlCache<Set<string>>(REMEMBERED);
+  readonly #waits = new TtlCache<number>(REMEMBERED);
+
+  constructor(read: Dialect) {
+    this.#read = read;
+  }
+
+  /** Adds what was reported; answers by run, which `runOf` finds by when it began, in ms. */
+  add(reported: readonly Reported[], runOf: (one: Reported, time: number) => string | undefined): Map<string, Branch> {
+    const branches = new Map<string, Branch>();
+    const linked: { from: string; run: string }[] = [];
+    for (const one of reported) {
+      const told = this.#read(one);
+      if (told === undefined) continue;
+      this.#place(one, told);
+      for (const run of this.#linked(one)) linked.push({ from: one.spanId ?? '', run });
+      if ('passed' in told) continue;
+      const run = runOf(one, told.startedAt);
+      if (run !== undefined) branchOf(branches, run).steps.push(this.#step(one, told, run));
+    }
+    // Where they lead once all of it is told.
+    for (const { from, run } of linked) branchOf(branches, run).links.push(linkOf(from, this.#resolve(from, run)));
+    return branches;
+  }
+
+  #place({ spanId, parentSpanId }: Reported, told: Observed | Passed): void {
+    if ('passed' in told) {
+      if (told.waitedMs !== undefined && parentSpanId !== undefined) {
+        this.#waits.set(parentSpanId, (this.#waits.get(parentSpanId) ?? 0) + told.waitedMs);
+      }
+      if (spanId !== undefined) this.#places.set(spanId, { above: parentSpanId });
+    } else if (told.same !== undefined) {
+      const span = spanId ?? told.span;
+      if (span !== undefined) this.#places.set(span, { same: told.same });
+    }
+  }
+
+  /** The runs that have steps under a span that is told of now, under another id. */
+  #linked({ spanId }: Reported): Iterable<string> {
+    if (spanId === undefined || this.#places.get(spanId) === undefined) return [];
+    const runs = this.#awaited.get(spanId) ?? [];
+    this.#awaited.delete(spanId);
+    return runs;
+  }
+
+  #step(one: Reported, told: Observed, run: string): Step {
+    const spanId = told.same === undefined ? (one.spanId ?? idOf(run, JSON.stringify(one))) : idOf(run, told.same);
+    const parent = one.spanId === undefined && told.span !== undefined ? undefined : one.parentSpanId;
+    const above = told.under === undefined ? this.#resolve(parent, run) : idOf(run, told.under);
+    const waited = told.waitedMs ?? (one.spanId === undefined ? undefined : this.#waits.get(one.spanId));
+    const { tokens } = told;
+    return {
+      trace_id: run.replaceAll('-', ''),
+      span_id: spanId,
+      ...(above !== undefined && above !== spanId && { parent_span_id: above }),
+      kind: told.kind,
+      name: cleanName(told.name, NAME_MAX) || told.kind,
+      status: told.status,
+      started_at: new Date(told.startedAt).toISOString(),
+      ...(told.endedAt !== undefined && {
+        completed_at: new Date(told.endedAt).toISOString(),
+        duration_ms: Math.max(Math.round(told.endedAt - told.startedAt), 0),
+      }),
+      ...(told.toolType !== undefined && { tool_type: told.toolType }),
+      ...(told.toolCallId !== undefined && { tool_call_id: cleanName(told.toolCallId, NAME_MAX) }),
+      ...(told.model !== undefined && { model: cleanName(told.model, MODEL_MAX) }),
+      ...(tokens !== undefined && {
+        tokens_in: tokens.in,
+        tokens_out: tokens.out,
+        tokens_cached: tokens.cached,
+        tokens_cache_written: tokens.cacheWritten,
+      }),
+      ...(waited !== undefined && { waited_ms: Math.round(waited) }),
+      ...(told.error !== undefined && { error: firstOf(clean(told.error), ERROR_MAX) }),
+      ...(told.content !== undefined && Object.keys(told.content).length > 0 && { content: fitting(told.content) }),
+    };
+  }
+
+  /** The id of the step that a span is, or is under; undefined at the top. */
+  #resolve(span: string | undefined, run: string): string | undefined {
+    const seen = new Set<string>();
+    for (let at = span; at !== undefined && !seen.has(at); ) {
+      seen.add(at);
+      const place = this.#places.get(at);
+      if (place === undefined) {
+        this.#awaited.set(at, (this.#awaited.get(at) ?? new Set()).add(run));
+        return at;
+      }
+      if ('same' in place) return idOf(run, place.same);
+      at = place.above;
+    }
+    return undefined;
+  }
+}
+
+function branchOf(branches: Map<string, Branch>, run: string): Branch {
+  const branch = branches.get(run) ?? { steps: [], links: [] };
+  branches.set(run, branch);
+  return branch;
+}
+
+function linkOf(from: string, to: string | undefined): Link {
+  return to === undefined ? { from } : { from, to };
+}
+
+/** The id that a step has in a run, of all that tell of it. */
+function idOf(run: string, same: string): string {
+  return createHash('sha256').update(`${run} ${same}`).digest('hex').slice(0, 16);
+}
+
+/** What was said, cut where it is too long. */
+function fitting(content: Record<string, Value>): Record<string, unknown> {
+  const cleaned = Object.entries(content).map(([name, value]) => [name, cleanJson(value)] as const);
+  const room = Math.floor(CONTENT_BYTES_MAX / 2 / cleaned.length);
+  return Object.fromEntries(
+    cleaned.map(([name, value]) => {
+      const text = typeof value === 'string' ? value : JSON.stringify(value);
+      return [name, Buffer.byteLength(JSON.stringify(value)) <= room ? value : `${firstOf(text, room / 8)}…`];
+    }),
+  );
+}

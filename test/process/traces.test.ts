@@ -1,0 +1,89 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execPath } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { type AuthServing, startAuthServing } from '../support/auth-serving.ts';
+import { cairn } from '../support/cairn.ts';
+import { type LocalWorld, openLocalWorld } from '../support/local-world.ts';
+import { type Recorded, recorded } from '../support/reports.ts';
+import { RunnerProcess } from '../support/runner-process.ts';
+
+// `cairn agent run` makes agents report, here and over a server, and people read what they did.
+
+const REPORTER = fileURLToPath(new URL('../runner/stand-ins/reporter.mjs', import.meta.url));
+const REQUESTS: Record<Recorded, number> = { claude: 7, codex: 11, gemini: 13 };
+
+let world: LocalWorld;
+let serving: AuthServing;
+let elsewhere: LocalWorld;
+let runner: RunnerProcess | undefined;
+
+beforeAll(async () => {
+  [world, elsewhere] = await Promise.all([openLocalWorld(), openLocalWorld()]);
+  serving = await startAuthServing({ dataDir: world.dataDir });
+}, 120_000);
+
+afterEach(async () => {
+  await runner?.end('SIGTERM');
+  runner = undefined;
+});
+
+afterAll(async () => {
+  await serving?.stop();
+  await world?.close();
+  await elsewhere?.close();
+});
+
+const run = (...args: string[]) =>
+  cairn(['--data-dir', world.dataDir, ...args], { env: { CAIRN_AGENT: '', CAIRN_TOKEN: '', NO_COLOR: '1' } });
+
+async function data<Data>(...args: string[]): Promise<Data> {
+  const { code, stdout, stderr } = await run(...args, '--json');
+  if (code !== 0) throw new Error(stderr);
+  return JSON.parse(stdout) as Data;
+}
+
+type Trace = { status: string; usage: { requests: number }[]; steps: { status: string; content?: object }[] };
+
+describe('an agent that a runner of another machine drives', { timeout: 120_000 }, () => {
+  test.for(Object.keys(REQUESTS) as Recorded[])('reports what it did: %s', async (agent) => {
+    const file = join(elsewhere.dataDir, `${agent}.json`);
+    await writeFile(file, JSON.stringify(recorded(agent)));
+    const { token } = await data<{ token: string }>('auth', 'pat', 'create', '--name', agent, '--agent', agent);
+    const flags = ['--url', serving.origin, '--name', agent, '--type', agent, '--driver', 'pipe'];
+    const words = ['--', execPath, REPORTER, file];
+    runner = new RunnerProcess([...flags, ...words], { dataDir: elsewhere.dataDir, token });
+    await runner.says('waits for commands');
+
+    await data('send', 'Build the cart.', '--to', agent);
+
+    const read = () => data<Trace>('trace', agent).catch(() => undefined);
+    const trace = await vi.waitUntil(
+      async () => {
+        const found = await read();
+        const isWhole = found?.status === 'completed' && found.usage[0]?.requests === REQUESTS[agent];
+        return isWhole ? found : undefined;
+      },
+      { timeout: 40_000, interval: 500 },
+    );
+    // No project says that it is kept.
+    expect(trace.steps.filter(({ content }) => content !== undefined)).toEqual([]);
+  });
+
+  test('is shown as a tree, with what it cost, and prices can be changed', async () => {
+    const { stdout: tree } = await run('trace', 'claude');
+    expect(tree).toMatch(/^claude {2}completed/);
+    expect(tree).toMatch(/turn +4\.7 s/);
+    expect(tree).toMatch(/│ Agent Explore/);
+    expect(tree).toMatch(/│ │ Bash/);
+    expect(tree).toMatch(/7 requests, 224784 tokens in \(210028 from a cache\), 308 out, \$0\.1224 at list prices/);
+
+    expect((await run('costs')).stdout).toMatch(/claude +\$0\.1224 +1 +7 +224784 +210028 +308/);
+    expect((await run('costs')).stdout).toContain('tokens of models without a price');
+    expect((await run('prices', 'stand-in', '1', '2')).stdout).toContain('stand-in costs $1');
+    expect((await run('prices')).stdout).toMatch(/stand-in +\$1 +\$2 +\$1/);
+    expect((await run('prices', 'stand-in', '--remove')).stdout).toContain('no price any more');
+    expect((await run('prices', 'stand-in', '1')).code).toBe(2);
+  });
+});

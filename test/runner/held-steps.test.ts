@@ -1,0 +1,149 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { newId } from '../../src/events/ids.ts';
+import { HeldSteps } from '../../src/runner/holder/held-steps.ts';
+import type { FromHolder } from '../../src/runner/holder/messages.ts';
+import type { Program } from '../../src/runner/process-group.ts';
+
+type Steps = Extract<FromHolder, { say: 'steps' }>;
+
+const CWD = '/home/ada/shop';
+const PROGRAM: Program = { command: 'claude', args: ['-p'], cwd: CWD, env: { PATH: '/bin' } };
+
+let held: HeldSteps | undefined;
+
+afterEach(() => {
+  held?.close();
+  vi.useRealTimers();
+});
+
+async function hold(type = 'claude') {
+  const told: Steps[] = [];
+  held = await HeldSteps.of(type, (one) => told.push(one));
+  return { steps: held as HeldSteps, told };
+}
+
+let spans = 0;
+
+/** A span of a request to a model that begins now. */
+function span(traceId: string, more: object = {}) {
+  const at = `${Date.now()}000000`;
+  const spanId = (++spans).toString(16).padStart(16, '0');
+  const attributes = [{ key: 'model', value: { stringValue: 'heron' } }];
+  return {
+    traceId,
+    spanId,
+    name: 'claude_code.llm_request',
+    startTimeUnixNano: at,
+    endTimeUnixNano: at,
+    attributes,
+    ...more,
+  };
+}
+
+async function report({ env }: Program, ...spans: object[]): Promise<number> {
+  const { status } = await fetch(`${env['OTEL_EXPORTER_OTLP_ENDPOINT']}/v1/traces`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] }),
+  });
+  return status;
+}
+
+const trace = (of: string) => of.repeat(32);
+
+describe('what an agent reports', () => {
+  test('is of the run that it works on, and what is of one trace stays together', async () => {
+    const { steps, told } = await hold();
+    const program = steps.reporting(PROGRAM);
+    const [first, second] = [newId(), newId()];
+
+    steps.begin(first, CWD);
+    await report(program, span(trace('a')));
+    steps.end(first);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    steps.begin(second, CWD);
+    await report(program, span(trace('b')));
+    // A sub-agent of the first works on.
+    await report(program, span(trace('a')));
+
+    expect(told.map(({ run }) => run)).toEqual([first, second, first]);
+  });
+
+  test('of texts that share a turn is of the first', async () => {
+    const { steps, told } = await hold();
+    const program = steps.reporting(PROGRAM);
+    const [first, steer] = [newId(), newId()];
+    steps.begin(first, CWD);
+    steps.begin(steer, CWD);
+
+    await report(program, span(trace('a')));
+    steps.end(first);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await report(program, span(trace('b')));
+
+    expect(told.map(({ run }) => run)).toEqual([first, steer]);
+  });
+
+  test('in one folder is of no run in another', async () => {
+    const { steps, told } = await hold();
+    const [here, there] = [steps.reporting(PROGRAM), steps.reporting({ ...PROGRAM, cwd: '/home/ada/other' })];
+    const [first, second] = [newId(), newId()];
+    steps.begin(first, CWD);
+    steps.begin(second, '/home/ada/other');
+
+    await report(there, span(trace('a')));
+    await report(here, span(trace('b')));
+
+    expect(told.map(({ run }) => run)).toEqual([second, first]);
+  });
+
+  test('before it has a run is taken and left out', async () => {
+    const { steps, told } = await hold();
+
+    expect(await report(steps.reporting(PROGRAM), span(trace('a')))).toBe(200);
+
+    expect(told).toEqual([]);
+  });
+
+  test('waits until it is stored; beyond 8 MB the agent is asked to wait', async () => {
+    const { steps, told } = await hold();
+    const program = steps.reporting(PROGRAM);
+    const run = newId();
+    steps.begin(run, CWD);
+    const long = {
+      attributes: [{ key: 'error', value: { stringValue: 'x'.repeat(1_900) } }],
+      status: { code: 2, message: 'x'.repeat(1_900) },
+    };
+    const many = () => Array.from({ length: 2_000 }, () => span(trace('a'), long));
+
+    let status = 200;
+    let requests = 0;
+    for (; status === 200 && requests < 20; requests++) status = await report(program, ...many());
+
+    expect([status, requests > 1 && requests < 6]).toEqual([429, true]);
+    expect(steps.waiting).toEqual(told);
+    for (const { id } of told) steps.settle(id);
+    expect(steps.waiting).toEqual([]);
+    expect(await report(program, span(trace('a')))).toBe(200);
+  });
+
+  test('has settings that fit its kind, and none where it reports to another', async () => {
+    const { steps } = await hold();
+    expect(steps.reporting(PROGRAM).env).toMatchObject({ PATH: '/bin', OTEL_TRACES_EXPORTER: 'otlp' });
+    const own = { ...PROGRAM, env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' } };
+    expect(steps.reporting(own)).toEqual(own);
+    held?.close();
+
+    const codex = await hold('codex');
+    expect(codex.steps.reporting(PROGRAM).args).toEqual([
+      '-p',
+      '-c',
+      expect.stringMatching(/^otel\.exporter=.*127/),
+      '-c',
+      'otel.log_user_prompt=true',
+    ]);
+    held?.close();
+
+    expect(await HeldSteps.of('heron', () => {})).toBeUndefined();
+  });
+});
