@@ -51,7 +51,8 @@ export function pathOf(typed: Command): string {
 /** The settings that were typed. Where a command has an --agent of its own, that names another than who acts. */
 function flagsOf(typed: Command): Flags {
   const { agent, ...flags } = typed.optsWithGlobals<Flags>();
-  return typed.options.some(({ long }) => long === '--agent') ? flags : { ...flags, agent };
+  const isOwn = typed.parent !== null && typed.options.some(({ long }) => long === '--agent');
+  return isOwn ? flags : { ...flags, agent };
 }
 
 function isMisuse(error: unknown): boolean {

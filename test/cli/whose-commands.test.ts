@@ -196,6 +196,6 @@ describe('in the shell of an agent', () => {
     ];
     expect(await world.run(args)).toMatchObject({ code: 0, stderr: expect.stringContaining('heron') });
     expect(await typed(...args)).toMatchObject({ code: 1, stdout: '' });
-    expect(await world.json('auth', 'pat', 'list')).toMatchObject({ connections: [{ agent: 'heron' }] });
+    expect(await world.json('auth', 'pat', 'list')).toMatchObject({ pats: [{ agent: 'heron' }] });
   });
 });
