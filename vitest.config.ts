@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { AGENT_VARIABLES } from './src/cli/agents/shell-agent.ts';
 
 const DATABASE = ['test/{contract,core,schema,tools}/**/*.test.ts'];
 // These replace modules or look at memory.
@@ -17,8 +18,9 @@ export default defineConfig({
       },
       { extends: true, test: { name: 'alone', include: ALONE } },
     ],
-    // Directories are removed when their last user has left; the tests of lingering say so themselves.
-    env: { CAIRN_LINGER_SECONDS: '0' },
+    // Directories are removed when their last user has left; the tests of lingering say so themselves. The commands are a
+    // person's, even where an agent runs the tests.
+    env: { CAIRN_LINGER_SECONDS: '0', ...Object.fromEntries(AGENT_VARIABLES.map((name) => [name, ''])) },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // A test that has asserted nothing has not passed.

@@ -144,6 +144,38 @@ export const AGENTS = Object.freeze([
       name: 'are no order as the name of who sent it',
     },
   ]),
+  ...of('T47', 'test/cli/whose-commands.test.ts', [
+    {
+      file: 'src/cli/local-context.ts',
+      find: 'agent: shellAgent(config, thisHost().env)?.name ?? null',
+      replace: 'agent: null',
+      name: 'a preset has the words of the agent, saved and imported, until a person imports them',
+    },
+    {
+      file: 'src/cli/presets/transfer.ts',
+      find: "typeof ctx.actor.agent === 'string'",
+      replace: 'true',
+      name: 'a preset has the words of the agent, saved and imported, until a person imports them',
+    },
+    {
+      file: 'src/cli/for-people.ts',
+      find: "'auth pat create',",
+      replace: '',
+      name: 'is in one list of who acts in the shell of an agent',
+    },
+    {
+      file: 'src/cli/command.ts',
+      find: 'if (FOR_PEOPLE.has(pathOf(this)))',
+      replace: 'if (false)',
+      name: 'auth pat create is refused in the shell of an agent',
+    },
+    {
+      file: 'src/cli/move/import.ts',
+      find: 'refuseAgent(config);',
+      replace: '',
+      name: 'no history is imported, whose events are those of others',
+    },
+  ]),
   ...of('T47', 'test/cli/shell-agent.test.ts', [
     {
       file: 'src/cli/agents/shell-agent.ts',

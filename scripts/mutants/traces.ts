@@ -11,6 +11,7 @@ export const TRACES = Object.freeze([
   ...refusals('core', COSTS_SUITE, [
     { within: 'public.set_model_price', find: 'app.refuse_limited', name: 'is set by who runs the server' },
     { within: 'public.set_model_price', find: 'Whoever runs the server says', name: 'is set by who runs the server' },
+    { within: 'public.set_model_price', find: 'decided by a person', name: 'is set by who runs the server' },
     { within: 'public.set_model_price', find: 'No price is set for', name: 'is set by who runs the server' },
   ]),
   ...of('core', SUITE, [

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { type Config, type Flags, readConfig } from '../config.ts';
 import { DomainError } from '../errors.ts';
 import { failureData, failureLines, inOurWords } from './failure.ts';
+import { FOR_PEOPLE } from './for-people.ts';
 import type { JsonOption } from './terminal/output.ts';
 
 /** The option of every command that prints an answer. */
@@ -27,7 +28,8 @@ export function command<Given extends unknown[]>(
   return async function (...given) {
     let config: Config | undefined;
     try {
-      config = readConfig(this.optsWithGlobals<Flags>());
+      config = readConfig(flagsOf(this));
+      if (FOR_PEOPLE.has(pathOf(this))) (await import('./require-person.ts')).refuseAgent(config);
       await run(config, ...given);
     } catch (error) {
       const { json } = this.opts<JsonOption>();
@@ -38,6 +40,19 @@ export function command<Given extends unknown[]>(
       process.exitCode ??= config === undefined || isMisuse(error) ? MISUSED : FAILED;
     }
   };
+}
+
+/** The words after `cairn` that name a command. */
+export function pathOf(typed: Command): string {
+  const { parent } = typed;
+  return parent === null ? '' : `${pathOf(parent)} ${typed.name()}`.trim();
+}
+
+/** The settings that were typed. Where a command has an --agent of its own, that names another than who acts. */
+function flagsOf(typed: Command): Flags {
+  const { agent, ...flags } = typed.optsWithGlobals<Flags>();
+  const isOwn = typed.parent !== null && typed.options.some(({ long }) => long === '--agent');
+  return isOwn ? flags : { ...flags, agent };
 }
 
 function isMisuse(error: unknown): boolean {

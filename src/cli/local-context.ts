@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Config } from '../config.ts';
+import { type Config, thisHost } from '../config.ts';
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { type Local, openLocal } from '../local.ts';
@@ -9,16 +9,20 @@ import { type Command, runCommand } from '../tools/command.ts';
 import { inputSentences } from '../tools/input-error.ts';
 import { lossesOf } from '../tools/left-out.ts';
 import { writeOwnBrief } from '../tools/write-briefs.ts';
+import { shellAgent } from './agents/shell-agent.ts';
 
-type Person = Context & { connect: Local['connect'] };
+type LocalContext = Context & { connect: Local['connect'] };
 
 /** The id of another's workspace. */
 export type WorkspaceOption = { workspace?: string };
 
-/** Opens the database for a command that a person runs: no agent acts. */
+/**
+ * Opens the database for a command: a person acts, or the agent in whose shell it runs. What an agent types is recorded
+ * as its own, and reaches another agent as its own, not as a person's order.
+ */
 export async function inLocalContext<T>(
   config: Config,
-  run: (ctx: Person) => Promise<T>,
+  run: (ctx: LocalContext) => Promise<T>,
   { workspace }: WorkspaceOption = {},
 ): Promise<T> {
   const { workspace: tenant_id } = parseGiven(z.object({ workspace: z.guid().optional() }), { workspace });
@@ -37,7 +41,7 @@ export async function inLocalContext<T>(
       connect,
       log,
       scopes: 'all',
-      actor: { ...actor, agent: null, client: await person },
+      actor: { ...actor, agent: shellAgent(config, thisHost().env)?.name ?? null, client: await person },
       project: config.project,
     });
   } finally {

@@ -10358,6 +10358,10 @@ declare
   v_price public.model_prices;
 begin
   perform app.refuse_limited(v_actor);
+  if not app.is_person(v_actor) then
+    perform app.fail('forbidden', 'What models cost is decided by a person, not an agent.', null,
+      'Ask the person whom you work for.');
+  end if;
   if v_actor.user_id <> app.get_local_owner() then
     perform app.fail('forbidden', 'Whoever runs the server says what models cost.', null,
       'Call `cairn prices` on the machine of the server.');
@@ -18754,6 +18758,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003505', '3c81e2067c885f157d90fa12054965f3caabade2131919c60299b2668b98a31a', '0.1.0'),
   ('20261201003510', '4a2c22d07826518b9e6a600ddab99c58348ffce09c032d8c25eb70b1ed8374a3', '0.1.0'),
   ('20261201003520', 'ec4a71733636cbb592bf3e1762cc486171a07ee0e845b0b0d78a3ec44b12e2b7', '0.1.0'),
-  ('code', 'daa9058493f49cd26e0842f43388f272266092b291cf3b05e5772a7b0873f8bf', '0.1.0')
+  ('code', 'b1f961c2e10cee91179208eb6e40c0ecfc68a213a38305bef367fb0ee6ddc5b1', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

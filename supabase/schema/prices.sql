@@ -62,6 +62,10 @@ declare
   v_price public.model_prices;
 begin
   perform app.refuse_limited(v_actor);
+  if not app.is_person(v_actor) then
+    perform app.fail('forbidden', 'What models cost is decided by a person, not an agent.', null,
+      'Ask the person whom you work for.');
+  end if;
   if v_actor.user_id <> app.get_local_owner() then
     perform app.fail('forbidden', 'Whoever runs the server says what models cost.', null,
       'Call `cairn prices` on the machine of the server.');

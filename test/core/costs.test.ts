@@ -112,6 +112,8 @@ describe('the price of a model', () => {
     const set = (given: object) => setModelPrice({ db, actor }, given as typeof price);
 
     await expect(setModelPrice(as('ada'), price)).rejects.toMatchObject({ code: 'forbidden' });
+    const agent = setModelPrice({ db, actor: { ...actor, agent: 'ada' } }, price);
+    await expect(agent).rejects.toMatchObject({ message: expect.stringContaining('not an agent') });
     const limited = setModelPrice({ db, actor: { ...people.owner, project_id: newId() } }, price);
     await expect(limited).rejects.toMatchObject({ message: expect.not.stringContaining('Whoever runs') });
     const stored = { model: 'stilt-1', price_in: 1, price_out: 2, price_cached: 1, price_cache_written: 1 };

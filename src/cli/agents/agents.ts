@@ -4,11 +4,11 @@ import type { Agent } from '../../events/agents.ts';
 import type { RunBrief } from '../../events/runs.ts';
 import { getAgent } from '../../services/agents.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
-import { perform } from '../local-context.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 import { hooksNeverSeen, hooksThatGaveUp } from './hooks-seen.ts';
-import { askedOf, besideName, type Contents, findAgent, inAgentContext, readAgents, readContents } from './reading.ts';
+import { askedOf, besideName, type Contents, findAgent, readAgents, readContents } from './reading.ts';
 import { notRecorded, runTable, subagentsOf } from './runs.ts';
 
 const NONE = 'No agents. `cairn agent run -- claude` starts one.';
@@ -17,7 +17,7 @@ export type AgentsOptions = JsonOption & { all?: true };
 
 /** `cairn agents`: how each is, what it does, what waits for it. */
 export async function runAgents(config: Config, { all, ...options }: AgentsOptions): Promise<void> {
-  const { agents, contents, troubles } = await inAgentContext(config, async (ctx) => {
+  const { agents, contents, troubles } = await inLocalContext(config, async (ctx) => {
     const known = await readAgents(ctx, { all: true });
     const found = all ? known : known.filter(({ state }) => state !== 'retired');
     return {
@@ -34,7 +34,7 @@ export async function runAgents(config: Config, { all, ...options }: AgentsOptio
 
 /** `cairn agents show NAME`. */
 export async function runShowAgent(config: Config, given: string, options: JsonOption): Promise<void> {
-  const { agent, contents } = await inAgentContext(config, async (ctx) => {
+  const { agent, contents } = await inLocalContext(config, async (ctx) => {
     const found = await getAgent(ctx, { agent: (await findAgent(ctx, given)).id });
     return { agent: found, contents: await readContents(ctx, runsOf([found])) };
   });
@@ -43,13 +43,13 @@ export async function runShowAgent(config: Config, given: string, options: JsonO
 
 /** `cairn agents rename NAME NEW`. */
 export async function runRename(config: Config, [agent, name]: [string, string], options: JsonOption): Promise<void> {
-  const changed = await inAgentContext(config, (ctx) => change(ctx, { agent, change: 'rename', name }));
+  const changed = await inLocalContext(config, (ctx) => change(ctx, { agent, change: 'rename', name }));
   printResult(changed, options, () => [`${agent} is ${changed.name} now.`]);
 }
 
 /** `cairn agents retire NAME`. */
 export async function runRetire(config: Config, agent: string, options: JsonOption): Promise<void> {
-  const changed = await inAgentContext(config, (ctx) => change(ctx, { agent, change: 'retire' }));
+  const changed = await inLocalContext(config, (ctx) => change(ctx, { agent, change: 'retire' }));
   printResult(changed, options, () => [`${changed.name} is retired, and its name is free.`]);
 }
 

@@ -4,12 +4,12 @@ import { DomainError } from '../../errors.ts';
 import type { Command } from '../../events/commands.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
 import { durationOf } from '../limits.ts';
-import { perform } from '../local-context.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import { shortId, wholeId } from '../short-id.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
-import { firstLine, inAgentContext } from './reading.ts';
+import { firstLine } from './reading.ts';
 import { runTable } from './runs.ts';
 
 const KNOWN_MAX = 1_000;
@@ -24,7 +24,7 @@ export async function runCommands(
   config: Config,
   { status, project, limit, ...options }: CommandsOptions,
 ): Promise<void> {
-  const { items, more } = await inAgentContext(config, (ctx) => readCommands(ctx, { status, project, limit }));
+  const { items, more } = await inLocalContext(config, (ctx) => readCommands(ctx, { status, project, limit }));
   printResult({ commands: items, more }, options, () => [
     ...(items.length === 0 ? [status === undefined ? NONE : 'No such commands.'] : commandTable(items)),
     ...(more ? [styled('dim', `Only the latest ${items.length}; --limit shows more.`)] : []),
@@ -33,7 +33,7 @@ export async function runCommands(
 
 /** `cairn commands show [ID]`: by default the latest. */
 export async function runShowCommand(config: Config, given: string | undefined, options: JsonOption): Promise<void> {
-  const found = await inAgentContext(config, async (ctx) =>
+  const found = await inLocalContext(config, async (ctx) =>
     perform(ctx, agentTools.commands.get_command, { command: given && (await commandId(ctx, given)) }),
   );
   printResult(found, options, commandLines);
@@ -41,7 +41,7 @@ export async function runShowCommand(config: Config, given: string | undefined, 
 
 /** `cairn commands cancel ID`. */
 export async function runCancel(config: Config, given: string, { message, ...options }: CancelOptions): Promise<void> {
-  const cancelled = await inAgentContext(config, async (ctx) =>
+  const cancelled = await inLocalContext(config, async (ctx) =>
     perform(ctx, agentTools.commands.cancel_command, { command: await commandId(ctx, given), reason: message }),
   );
   printResult(cancelled, options, ({ id, runs = [] }) => {

@@ -5,10 +5,10 @@ import type { RunBrief } from '../../events/runs.ts';
 import { oneLine } from '../../text.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
 import { eachPage, readPosition, untilLeft } from '../following.ts';
-import { perform } from '../local-context.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { type JsonOption, printLine, styled } from '../terminal/output.ts';
 import { Screen } from '../terminal/screen.ts';
-import { askedOf, type Contents, inAgentContext, readContents } from './reading.ts';
+import { askedOf, type Contents, readContents } from './reading.ts';
 
 /** What changes a list of runs, besides time and the emergency stop. */
 export const CHANGING = ['agent.', 'command.', 'run.'];
@@ -30,7 +30,7 @@ export function followRuns<Found extends { runs: RunBrief[] }>(
   options: JsonOption,
 ): Promise<void> {
   return untilLeft((leaving) =>
-    inAgentContext(config, async (person) => {
+    inLocalContext(config, async (person) => {
       const ctx = { ...person, signal: () => leaving.signal };
       const from = await readPosition(ctx);
       const watcher =

@@ -1,10 +1,10 @@
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
-import { perform } from '../local-context.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { type FollowOptions, followRuns } from './follow.ts';
-import { inAgentContext, readContents } from './reading.ts';
+import { readContents } from './reading.ts';
 import { runTable } from './runs.ts';
 
 const SHOWN_MAX = 100;
@@ -23,7 +23,7 @@ export async function runQueue(
     ...(runs.length === SHOWN_MAX ? [styled('dim', `Only the first ${SHOWN_MAX}: cairn queue AGENT`)] : []),
   ];
   if (follow) return followRuns(config, { read, show }, options);
-  const { found, contents } = await inAgentContext(config, async (ctx) => {
+  const { found, contents } = await inLocalContext(config, async (ctx) => {
     const found = await read(ctx);
     return { found, contents: options.json ? new Map() : await readContents(ctx, found.runs) };
   });

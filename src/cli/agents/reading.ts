@@ -1,25 +1,12 @@
-import { type Config, thisHost } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
 import type { Agent } from '../../events/agents.ts';
 import type { RunBrief } from '../../events/runs.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
-import { inLocalContext, perform } from '../local-context.ts';
+import { perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
-import { shellAgent } from './shell-agent.ts';
 
 const AGENTS_MAX = 1_000;
-
-/**
- * Opens the database for a command about agents. Whoever is named as an agent, or runs in an agent's shell, acts as it:
- * what it sends arrives as from an agent, not as a person's order.
- */
-export function inAgentContext<T>(config: Config, run: (ctx: Context) => Promise<T>): Promise<T> {
-  const agent = shellAgent(config, thisHost().env)?.name;
-  return inLocalContext(config, (person) =>
-    run(agent === undefined ? person : { ...person, actor: { ...person.actor, agent } }),
-  );
-}
 
 export async function readAgents(ctx: Context, { all }: { all?: boolean | undefined } = {}): Promise<Agent[]> {
   const { items } = await readPages(

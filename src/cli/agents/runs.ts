@@ -4,13 +4,13 @@ import { DomainError } from '../../errors.ts';
 import type { RunBrief } from '../../events/runs.ts';
 import { cleanLine } from '../../text.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
-import { perform } from '../local-context.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import { findByEnd, shortId } from '../short-id.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 import { followRuns } from './follow.ts';
-import { askedOf, besideName, type Contents, firstLine, inAgentContext, readContents } from './reading.ts';
+import { askedOf, besideName, type Contents, firstLine, readContents } from './reading.ts';
 
 const KNOWN_MAX = 1_000;
 const MINUTE_SECONDS = 60;
@@ -34,7 +34,7 @@ export async function runRuns(config: Config, { agent, open, limit, follow, ...o
     ...(more ? [styled('dim', `Only the latest ${runs.length}; --limit shows more.`)] : []),
   ];
   if (follow) return followRuns(config, { read, show }, options);
-  const { found, contents } = await inAgentContext(config, async (ctx) => {
+  const { found, contents } = await inLocalContext(config, async (ctx) => {
     const found = await read(ctx);
     return { found, contents: options.json ? new Map() : await readContents(ctx, found.runs) };
   });
@@ -43,7 +43,7 @@ export async function runRuns(config: Config, { agent, open, limit, follow, ...o
 
 /** `cairn runs show ID`. */
 export async function runShowRun(config: Config, given: string, options: JsonOption): Promise<void> {
-  const { run, contents } = await inAgentContext(config, async (ctx) => {
+  const { run, contents } = await inLocalContext(config, async (ctx) => {
     const run = await findRun(ctx, given);
     return { run, contents: await readContents(ctx, [run]) };
   });
@@ -56,7 +56,7 @@ export async function runInterrupt(
   given: string,
   { message, ...options }: InterruptOptions,
 ): Promise<void> {
-  const run = await inAgentContext(config, async (ctx) =>
+  const run = await inLocalContext(config, async (ctx) =>
     perform(ctx, agentTools.commands.interrupt_run, { run: (await findRun(ctx, given)).id, reason: message }),
   );
   printResult(run, options, () => [`The run ${shortId(run.id)} will be interrupted by the runner of ${run.agent}.`]);

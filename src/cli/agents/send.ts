@@ -6,14 +6,14 @@ import { COMMAND_CHARACTERS_MAX, type Command } from '../../events/commands.ts';
 import { said } from '../../text.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
 import { presets as presetTools } from '../../tools/presets.ts';
-import { parseGiven, perform } from '../local-context.ts';
+import { inLocalContext, parseGiven, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { shortId } from '../short-id.ts';
 import { taskRef } from '../tasks/refs.ts';
 import { withText } from '../tasks/text-given.ts';
 import { type JsonOption, printLine, printResult, styled } from '../terminal/output.ts';
 import { table } from '../terminal/table.ts';
-import { inAgentContext, readAgents } from './reading.ts';
+import { readAgents } from './reading.ts';
 import { noteOfRun, statusOfRun } from './runs.ts';
 import { waitForRuns } from './wait.ts';
 
@@ -38,7 +38,7 @@ export type SendOptions = JsonOption & {
 
 /** `cairn send TEXT`: asks agents to do something, and says of each whether it starts or why not. */
 export async function runSend(config: Config, words: string[], options: SendOptions): Promise<void> {
-  await inAgentContext(config, async (ctx) => {
+  await inLocalContext(config, async (ctx) => {
     const given = await givenBy(ctx, options);
     const sent = await withContent(words, options, (content) =>
       perform(ctx, agentTools.commands.send_command, { ...given, content }),

@@ -33,6 +33,12 @@ const SIGNS: readonly Sign[] = [
   { client: 'agent', variables: ['AI_AGENT', 'CAIRN_RUN'] },
 ];
 
+/** What tells that an agent has started this process, or names it. */
+export const AGENT_VARIABLES: readonly string[] = [
+  'CAIRN_AGENT',
+  ...SIGNS.flatMap(({ variables, session }) => [...variables, ...(session === undefined ? [] : [session])]),
+];
+
 /**
  * The agent that has started this process, or that was named; undefined where a person types. What an agent types is no
  * person's order, even where nobody told it a name.

@@ -6,10 +6,9 @@ import type { Stop } from '../../services/agents.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
 import { amount } from '../../tools/render.ts';
 import { eachGiven } from '../each-given.ts';
-import { perform } from '../local-context.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { type JsonOption, printResult } from '../terminal/output.ts';
-import { inAgentContext } from './reading.ts';
 
 export type StopOptions = JsonOption & { all?: true; everywhere?: true; message?: string };
 
@@ -34,7 +33,7 @@ async function switchAgents(
       'Name agents, or give the option.',
     );
   }
-  await inAgentContext(config, async (ctx) => {
+  await inLocalContext(config, async (ctx) => {
     if (names.length > 0) {
       const act = (agent: string) => changeAgent(ctx, { agent, change: stopped ? 'stop' : 'go_on', reason });
       return eachGiven({ ...options, given: names, kind: 'agent' }, { act, show: stopped ? stoppedLines : goingLines });

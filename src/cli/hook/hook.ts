@@ -146,7 +146,7 @@ async function goOn(ctx: Context, answering: Answering, ended?: object): Promise
 
 /** A runner has started this session: commands come through it. */
 function isDriven(): boolean {
-  return thisHost().env['CAIRN_RUN'] !== undefined;
+  return Boolean(thisHost().env['CAIRN_RUN']);
 }
 
 function leftOf(ms: number): number {

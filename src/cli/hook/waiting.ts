@@ -28,7 +28,7 @@ export async function waitForCommand(flags: object): Promise<void> {
     const { env } = thisHost();
     // A session that nobody attends ends when its turn has; it would wait for this process instead.
     const isAttended = env['CLAUDE_CODE_SESSION_ATTENDED'] !== '0';
-    if (config.project === undefined || env['CAIRN_RUN'] !== undefined || !isAttended) return end();
+    if (config.project === undefined || env['CAIRN_RUN'] || !isAttended) return end();
     const turn = new TurnFile(config.dataDir, agentOf(hooked));
     await turn.wait();
     const client = Number(env['CLAUDE_PID']) || process.ppid;

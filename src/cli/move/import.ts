@@ -9,6 +9,7 @@ import { planAdoption, statusHere } from '../../services/adoption-plan.ts';
 import { clean, firstOf, oneLine } from '../../text.ts';
 import { projects as projectTools } from '../../tools/projects.ts';
 import { inLocalContext, perform } from '../local-context.ts';
+import { refuseAgent } from '../require-person.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { isHistory, readSource } from './import-source.ts';
 
@@ -22,6 +23,8 @@ export type ImportOptions = JsonOption & { from?: string; project?: string; dryR
 /** `cairn import PATH`: tasks of another tool, or a history that Cairn exported. */
 export async function runImport(config: Config, path: string, options: ImportOptions): Promise<void> {
   if (options.from === 'history' || (options.from === undefined && (await isHistory(path)))) {
+    // Its events are those of others, also of people.
+    refuseAgent(config);
     return (await import('./transfer.ts')).runImport(config, path, options);
   }
   const { files, format: placed, warnings } = await readSource(path);

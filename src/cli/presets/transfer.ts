@@ -56,7 +56,7 @@ export async function runImport(config: Config, file: string, options: JsonOptio
     for (const given of presets) {
       const before = known.get(keyOf(given.name));
       // Whoever imports the words of an agent makes them their own.
-      const isOwn = before?.words_of === undefined || ctx.actor.agent !== undefined;
+      const isOwn = before?.words_of === undefined || typeof ctx.actor.agent === 'string';
       if (before !== undefined && isOwn && isSame(given, before)) {
         names.unchanged.push(given.name);
         continue;

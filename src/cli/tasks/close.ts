@@ -10,6 +10,7 @@ import { askLine, canAsk } from '../terminal/ask.ts';
 import { type JsonOption, styled } from '../terminal/output.ts';
 import { afterChange } from './changed.ts';
 import { eachTask } from './each-task.ts';
+import { ownLock } from './own-lock.ts';
 import { textOption } from './text-given.ts';
 
 const NUMBERED = /^(\d{1,2}):(?: |$)/;
@@ -30,8 +31,9 @@ export async function runClose(config: Config, given: string[], options: CloseOp
         async act(ref) {
           const task = await perform(ctx, taskTools.commands.get_task, { task: ref, timeline_size: 0 });
           if (task.reviewer !== undefined) requirePerson(config);
-          const command = task.status === 'pending' ? person.complete_unheld_task : person.complete_task;
-          return perform(ctx, command, { task: task.ref, summary, evidence: await evidenceFor(task, options) });
+          const given = { task: task.ref, summary, evidence: await evidenceFor(task, options) };
+          if (task.status === 'pending') return perform(ctx, person.complete_unheld_task, given);
+          return perform(ctx, person.complete_task, { ...given, lock_token: await ownLock(ctx, task) });
         },
         show: closedLines,
       },

@@ -3,8 +3,7 @@ import type { Context } from '../../context.ts';
 import type { StatusChange } from '../../events/tasks.ts';
 import type { ChangedTask } from '../../services/tasks.ts';
 import { tasks as taskTools } from '../../tools/tasks.ts';
-import { inAgentContext } from '../agents/reading.ts';
-import { perform } from '../local-context.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { givenOrAsked } from '../terminal/ask.ts';
 import { type JsonOption, styled } from '../terminal/output.ts';
 import { statusOf } from '../terminal/table.ts';
@@ -22,7 +21,7 @@ export async function runStatusChange(
 ): Promise<void> {
   const asked = { option: '--reason', question: `Why ${given.length === 1 ? 'is it' : 'are they'} ${status}?` };
   const reason = status === 'unblocked' ? options.reason : await givenOrAsked(options.reason, asked, options);
-  await inAgentContext(config, (ctx) =>
+  await inLocalContext(config, (ctx) =>
     eachTask(
       ctx,
       { ...options, given },
