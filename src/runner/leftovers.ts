@@ -6,7 +6,7 @@ import { removeSocket } from './holder/socket-folder.ts';
 import { endGroup, isGroupAlive } from './process-group.ts';
 import { isAlive, type Noted, whatBecameOf } from './process-start.ts';
 import { membersOf } from './session-members.ts';
-import type { State } from './state-file.ts';
+import { refuseAlive, type State } from './state.ts';
 import { endStrays, markOf } from './strays.ts';
 
 const TRIES = 3;
@@ -24,14 +24,23 @@ export async function takeOver(
   if (left?.holder === undefined) return undefined;
   await refuseAlive(left, name);
   if ((await whatBecameOf(left.holder)) === 'gone') return undefined;
-  const isIts = left.holder.drives === drives;
-  // Its own next runner is still waited for, and for no longer than before.
-  if (!isIts && !replaces) throw new DomainError('lock_held', `${name} is at work on something else.`);
+  await refuseOther(left, { name, drives, replaces });
   const link = await joinHolder(left.holder, { graceMs });
   // A run that nobody watches must not go on.
-  if (link === undefined || (isIts && link.knowsAll)) return link;
+  if (link === undefined || (left.holder.drives === drives && link.knowsAll)) return link;
   await link.quit();
   return undefined;
+}
+
+/** Raises lock_held where an agent that works on is another program's, which a name that nobody gave does not replace. */
+export async function refuseOther(
+  left: State | undefined,
+  { name, drives, replaces }: { name: string; drives: string; replaces: boolean },
+): Promise<void> {
+  if (replaces || left?.holder === undefined || left.holder.drives === drives) return;
+  if ((await whatBecameOf(left.holder)) === 'gone') return;
+  // Its own next runner is still waited for, and for no longer than before.
+  throw new DomainError('lock_held', `${name} is at work on something else.`);
 }
 
 /**
@@ -62,14 +71,6 @@ async function joinHolder(address: Address, given: { graceMs: number }): Promise
       await sleep(TRY_AGAIN_MS);
     }
   }
-}
-
-async function refuseAlive({ runner }: State, name: string): Promise<'gone' | 'unknown'> {
-  const became = await whatBecameOf(runner);
-  if (became !== 'alive') return became;
-  throw new DomainError('lock_held', `A runner is ${name} already, as process ${runner.pid}.`, {
-    hint: 'Choose another name with --name, or end that runner.',
-  });
 }
 
 /** Lists those whose group is still the runner's. */

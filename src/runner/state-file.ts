@@ -1,49 +1,69 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import process from 'node:process';
-import * as z from 'zod';
 import { writeAtomically } from '../atomic-write.ts';
+import { DomainError } from '../errors.ts';
 import type { Address } from './holder/link.ts';
-import { beganAt, type Noted, whatBecameOf } from './process-start.ts';
+import { beganAt, type Noted } from './process-start.ts';
+import { removeRemains, runnersFolder, whileNoneBegins } from './runners-folder.ts';
+import { readState, refuseAlive, type State } from './state.ts';
 import { markOf } from './strays.ts';
 
-const Process = z.object({ pid: z.int().min(1), began: z.string(), mark: z.string().optional() });
-const State = z.object({
-  /** None before it has registered. */
-  token: z.int().optional(),
-  runner: Process,
-  children: z.array(Process),
-  /** How many runs its agent does at once. */
-  at_once: z.int().min(1).optional().catch(undefined),
-  /** The program that owns those, where one does, and what it was started for. */
-  holder: z.object({ ...Process.shape, path: z.string(), secret: z.string(), drives: z.string() }).optional(),
-  /** When it was written, in ms; before this start of the machine where it does not say. */
-  at: z.number().catch(0),
-});
-export type State = z.infer<typeof State>;
+// With its hash and `.json` it stays whole in the name of an unfinished file, which so tells whose it is.
+const READABLE_CHARACTERS = 32;
+const HASH_CHARACTERS = 16;
+const EARLIER_CHARACTERS_MAX = 200;
 
-/** What a runner leaves for the next one of its name: its token, and the processes that it has started. */
+/** The state of a runner, which is its own from when it takes it until it removes it, gives it back or ends. */
 export class StateFile {
+  readonly path: string;
   /** For what the holder of its agent says of itself. */
   readonly errors: string;
-  readonly #path: string;
+  readonly #earlier: string;
+  readonly #dataDir: string;
+  readonly #name: string;
+  readonly #whose: { agent: string; place: string };
   readonly #atOnce: number;
+  #isTaken = false;
   #last: Promise<unknown> = Promise.resolve();
   /** Of those that were noted last: some systems are slow to say it. */
   #noted = new Map<number, Noted>();
   #holder: (Address & { drives: string }) | undefined;
 
-  constructor(dataDir: string, agent: string, { atOnce = 1 }: { atOnce?: number } = {}) {
+  /** The state of an agent of a name, at the server `place` where it is not of this machine's database. */
+  constructor(dataDir: string, name: string, { place = '', atOnce = 1 }: { place?: string; atOnce?: number } = {}) {
+    this.#dataDir = dataDir;
+    this.#name = name;
+    this.#whose = { agent: name.toLowerCase(), place };
     this.#atOnce = atOnce;
-    // A name may hold what no file's name may.
-    const path = join(runnersFolder(dataDir), encodeURIComponent(agent.toLowerCase()).slice(0, 200));
-    this.#path = `${path}.json`;
+    const path = join(runnersFolder(dataDir), fileNameOf(this.#whose));
+    this.path = `${path}.json`;
     this.errors = `${path}.log`;
+    this.#earlier = join(runnersFolder(dataDir), earlierNameOf(this.#whose));
   }
 
-  /** Reads it; undefined where there is none, or none that can be read. */
-  read(): Promise<State | undefined> {
-    return stateIn(this.#path);
+  /**
+   * Takes it for this process, and returns what an earlier runner left, of which nothing is lost if this one is killed
+   * at once. Raises lock_held while another runner has it, and what `refuse` raises, which is asked while no other
+   * runner of the data directory begins.
+   */
+  take(refuse: (left: State | undefined) => Promise<void> = async () => {}): Promise<State | undefined> {
+    return whileNoneBegins(this.#dataDir, async () => {
+      await removeRemains(this.#dataDir);
+      const own = await this.#own();
+      const left = own ?? (await this.#ofEarlierBuild());
+      const became = left === undefined ? 'gone' : await refuseAlive(left, this.#name);
+      await refuse(left);
+      const [runner] = await this.#note([]);
+      const { token, ...about } = left ?? { children: [], at: Date.now() };
+      // Where nobody knows whether that runner has ended, its lease tells.
+      const known = became === 'gone' && token !== undefined ? { token } : {};
+      await this.#put({ ...about, ...this.#whose, ...known, runner, at_once: this.#atOnce });
+      this.#isTaken = true;
+      if (own === undefined && left !== undefined) await removeAll(this.#earlier);
+      return left;
+    });
   }
 
   /** Names the holder of its agent from now on, with what the runner before noted of its processes. */
@@ -60,23 +80,50 @@ export class StateFile {
       const [runner, ...noted] = await this.#note(holder === undefined ? pids : [...pids, holder.pid]);
       const children = noted.filter(({ pid }) => pid !== holder?.pid);
       const held = noted.find(({ pid }) => pid === holder?.pid);
-      const state: State = {
-        ...{ runner, children, at_once: this.#atOnce, at: Date.now() },
+      await this.#put({
+        ...{ ...this.#whose, runner, children, at_once: this.#atOnce, at: Date.now() },
         ...(token !== undefined && { token }),
         ...(holder !== undefined && held !== undefined && { holder: { ...holder, ...held } }),
-      };
-      await this.#put(state);
+      });
     });
   }
 
-  /** Writes what another runner left, as it was: the next one goes on from there. */
-  giveBack(left: State): Promise<void> {
-    return this.#next(() => this.#put(left));
+  /** Leaves what another runner left, as it was: the next one goes on from there. */
+  giveBack(left: State | undefined): Promise<void> {
+    return this.#next(async () => {
+      this.#isTaken = false;
+      if (left === undefined) await rm(this.path, { force: true });
+      else await this.#put({ ...left, ...this.#whose });
+    });
+  }
+
+  remove(): Promise<void> {
+    return this.#next(async () => {
+      this.#isTaken = false;
+      await removeAll(this.path.slice(0, -'.json'.length));
+    });
+  }
+
+  /** Raises lock_held where it says that it is of another agent, which is then neither taken over nor ended. */
+  async #own(): Promise<State | undefined> {
+    const left = await readState(this.path);
+    const { agent, place } = this.#whose;
+    if (left === undefined || (left.agent === agent && left.place === place)) return left;
+    throw new DomainError('lock_held', `${this.path} is of another agent.`, {
+      hint: 'Choose another name with --name, or remove that file.',
+    });
+  }
+
+  /** Where it may be another's, nothing is taken over: that agent ends by itself. */
+  async #ofEarlierBuild(): Promise<State | undefined> {
+    const isSure = !this.#whose.agent.includes('@') && basename(this.#earlier).length < EARLIER_CHARACTERS_MAX;
+    const left = isSure ? await readState(`${this.#earlier}.json`) : undefined;
+    return left?.agent === undefined ? left : undefined;
   }
 
   async #put(state: State): Promise<void> {
-    await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
-    await writeAtomically(this.#path, `${JSON.stringify(state)}\n`, { mode: 0o600 });
+    await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+    await writeAtomically(this.path, `${JSON.stringify(state)}\n`, { mode: 0o600 });
   }
 
   async #note(pids: readonly number[]): Promise<[runner: Noted, ...others: Noted[]]> {
@@ -86,43 +133,29 @@ export class StateFile {
     return all;
   }
 
-  remove(): Promise<void> {
-    return this.#next(async () => {
-      for (const path of [this.#path, this.errors]) await rm(path, { force: true });
-    });
-  }
-
-  /** One after the other: a write that is late must not come back after the end. */
+  /** One after the other, and none once it is another's: a write that is late must not come back after the end. */
   #next(step: () => Promise<void>): Promise<void> {
-    const done = this.#last.then(step).catch(() => {});
+    const done = this.#last.then(() => (this.#isTaken ? step() : undefined)).catch(() => {});
     this.#last = done;
     return done;
   }
 }
 
-/** Counts what the living runners of this data directory may do at once. */
-export async function countDriven(dataDir: string): Promise<number> {
-  const folder = runnersFolder(dataDir);
-  const names = await readdir(folder).catch(() => []);
-  const counts = names
-    .filter((name) => name.endsWith('.json'))
-    .map(async (name) => {
-      const state = await stateIn(join(folder, name));
-      const isDriven = state !== undefined && (await whatBecameOf(state.runner)) === 'alive';
-      return isDriven ? (state.at_once ?? 1) : 0;
-    });
-  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+/** A name may hold what no file's name may, and be longer; two that begin in the same way have two files. */
+function fileNameOf({ agent, place }: { agent: string; place: string }): string {
+  const readable = agent.replace(/[^a-z0-9_-]+/g, '-').slice(0, READABLE_CHARACTERS);
+  const hash = createHash('sha256')
+    .update(JSON.stringify([agent, place]))
+    .digest('hex');
+  return `${readable}-${hash.slice(0, HASH_CHARACTERS)}`;
 }
 
-/** The folder of what runners of this data directory keep. */
-export function runnersFolder(dataDir: string): string {
-  return join(dataDir, 'runners');
+/** Builds that did not say whose a file is cut long names, and wrote a name and its place as one. */
+function earlierNameOf({ agent, place }: { agent: string; place: string }): string {
+  return encodeURIComponent(place === '' ? agent : `${agent}@${place}`.toLowerCase()).slice(0, EARLIER_CHARACTERS_MAX);
 }
 
-async function stateIn(path: string): Promise<State | undefined> {
-  try {
-    return State.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch {
-    return undefined;
-  }
+/** The log goes first: once there is no state, another runner may have the name, and say something. */
+async function removeAll(path: string): Promise<void> {
+  for (const ending of ['.log', '.json']) await rm(`${path}${ending}`, { force: true });
 }

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { StateFile } from '../../src/runner/state-file.ts';
 import { type AuthServing, startAuthServing } from '../support/auth-serving.ts';
 import { cairn } from '../support/cairn.ts';
 import { freePort } from '../support/free-port.ts';
@@ -174,7 +175,7 @@ describe('cairn agent run without a name', { timeout: 120_000 }, () => {
     const words = ['--driver', 'pipe', '--type', 'smew', '--', process.execPath, PROGRAM];
     const first = start(words, '');
     await first.says('smew-1 waits for commands');
-    const state = join(elsewhere.dataDir, 'runners', 'smew-1.json');
+    const state = new StateFile(elsewhere.dataDir, 'smew-1').path;
     // One that is killed before has its name until its lease ends.
     await vi.waitUntil(async () => 'token' in JSON.parse(await readFile(state, 'utf8')), { timeout: 5_000 });
     await first.end('SIGKILL');

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { DRIVER_NAMES, type DriverName } from '../../src/runner/driver-names.ts';
+import { StateFile } from '../../src/runner/state-file.ts';
 import { cairn } from '../support/cairn.ts';
 import { freePort } from '../support/free-port.ts';
 import { type LocalWorld, openLocalWorld } from '../support/local-world.ts';
@@ -87,7 +87,7 @@ async function ended(command: Command): Promise<Command> {
 async function pids(): Promise<number[]> {
   const states = await Promise.all(
     DRIVER_NAMES.map((driver) =>
-      readFile(join(machine.dataDir, 'runners', `${nameOf(driver)}%40127.0.0.1%3A${port}.json`), 'utf8'),
+      readFile(new StateFile(machine.dataDir, nameOf(driver), { place: `127.0.0.1:${port}` }).path, 'utf8'),
     ),
   );
   return states.flatMap((text) => JSON.parse(text).children.map(({ pid }: { pid: number }) => pid));

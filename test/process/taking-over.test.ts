@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { StateFile } from '../../src/runner/state-file.ts';
 import { type AgentWorld, openAgentWorld } from '../support/agent-world.ts';
 
 // `cairn agent run` as a process that is killed, and started again.
@@ -61,7 +62,7 @@ async function end(runner: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Pr
 
 /** What a runner leaves for the next. */
 async function left(name: string): Promise<Left> {
-  return JSON.parse(await readFile(join(world.home, 'data', 'runners', `${name}.json`), 'utf8'));
+  return JSON.parse(await readFile(new StateFile(join(world.home, 'data'), name).path, 'utf8'));
 }
 
 /** The same, once its agent has a process. */

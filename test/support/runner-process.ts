@@ -11,9 +11,12 @@ export class RunnerProcess {
   readonly exited: Promise<number | null>;
   readonly #child: ChildProcess;
 
-  constructor(args: string[], { dataDir, token = '' }: { dataDir: string; token?: string }) {
+  constructor(
+    args: string[],
+    { dataDir, token = '', env = {} }: { dataDir: string; token?: string; env?: Record<string, string> },
+  ) {
     this.#child = spawn(process.execPath, [CLI, '--data-dir', dataDir, 'agent', 'run', ...args], {
-      env: { ...process.env, CAIRN_AGENT: '', NO_COLOR: '1', CAIRN_TOKEN: token },
+      env: { ...process.env, CAIRN_AGENT: '', NO_COLOR: '1', CAIRN_TOKEN: token, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of ['stdout', 'stderr'] as const) {

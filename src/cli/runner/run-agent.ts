@@ -5,11 +5,13 @@ import { createLog, type Log } from '../../log.ts';
 import type { DriverName } from '../../runner/driver-names.ts';
 import type { HolderLink } from '../../runner/holder/link.ts';
 import { startHolder } from '../../runner/holder/start-holder.ts';
-import { endLeftovers, takeOver } from '../../runner/leftovers.ts';
+import { endLeftovers, refuseOther, takeOver } from '../../runner/leftovers.ts';
 import type { Notice } from '../../runner/notice.ts';
 import { Runner } from '../../runner/runner.ts';
 import { GRACE_MS } from '../../runner/runner-options.ts';
-import { countDriven, runnersFolder, StateFile } from '../../runner/state-file.ts';
+import { countDriven, runnersFolder } from '../../runner/runners-folder.ts';
+import type { State } from '../../runner/state.ts';
+import { StateFile } from '../../runner/state-file.ts';
 import { StepSender } from '../../runner/step-sender.ts';
 import { heedNoStopSignal, onStopSignal } from '../../stop-signals.ts';
 import { type JsonOption, printLine } from '../terminal/output.ts';
@@ -38,6 +40,7 @@ const STEPS_MS_MAX = 5_000;
 /** `cairn agent run -- COMMAND`: drives an agent until the process is told to end. */
 export async function runAgent(config: Config, words: string[], options: AgentRunOptions): Promise<void> {
   const command = agentProgram(words[0] ?? '', thisHost().env);
+  // Again when it is noted: others may begin meanwhile. A database is not started for nothing.
   refuseTooMany(await countDriven(config.dataDir), options, config);
   const type = typeOf(words, options);
   const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
@@ -45,7 +48,7 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
   const names = options.name === undefined ? numbered(type) : [options.name];
   try {
     for (const name of names) {
-      const state = new StateFile(config.dataDir, `${name}${opened.place && `@${opened.place}`}`, options);
+      const state = new StateFile(config.dataDir, name, { place: opened.place, atOnce: options.atOnce });
       let held: Held | undefined;
       let runner: Runner;
       let steps: StepSender;
@@ -93,44 +96,52 @@ type Parts = {
 
 type Held = Pick<Parts, 'driver' | 'env' | 'link' | 'token'> & { leave(): Promise<void> };
 
-/** Goes on with the agent of an earlier runner of this name, or makes ready for one that is started. */
-async function hold(
-  state: StateFile,
-  {
-    config: { dataDir },
-    command,
-    words,
-    options,
-    name,
-    type,
-  }: Pick<Parts, 'config' | 'words' | 'options' | 'name' | 'type'> & { command: string },
-): Promise<Held> {
+type Holding = Pick<Parts, 'config' | 'words' | 'options' | 'name' | 'type'> & { command: string };
+
+/** Takes the state of this name; raises before it has changed anything where it may not have it, or one is too many. */
+async function hold(state: StateFile, given: Holding): Promise<Held> {
+  const { config, words, options, name } = given;
   const { driver, args } = askedDriver(words, options);
-  const env = agentEnvironment(name, options);
   const drives = JSON.stringify([driver, words[0] ?? '', args, options.workspace, process.cwd()]);
-  const left = await state.read();
-  const found = await takeOver(left, { name, drives, replaces: options.name !== undefined, graceMs: GRACE_MS });
+  const wants = { name, drives, replaces: options.name !== undefined };
+  const left = await state.take(async (found) => {
+    refuseTooMany(await countDriven(config.dataDir), options, config);
+    await refuseOther(found, wants);
+  });
+  try {
+    return await holdFrom(left, state, { ...given, ...wants, driver, args });
+  } catch (error) {
+    await state.giveBack(left);
+    throw error;
+  }
+}
+
+/** Goes on with the agent of an earlier runner of this name, or makes ready for one that is started. */
+async function holdFrom(
+  left: State | undefined,
+  state: StateFile,
+  given: Holding & { drives: string; replaces: boolean; driver: DriverName; args: readonly string[] },
+): Promise<Held> {
+  const { config, command, options, name, type, drives, replaces, driver, args } = given;
+  const env = agentEnvironment(name, options);
+  const found = await takeOver(left, { name, drives, replaces, graceMs: GRACE_MS });
   const token = found === undefined ? await endLeftovers(left, { name, graceMs: GRACE_MS }) : left?.token;
   const times = { graceMs: GRACE_MS, quietMs: 1_000 * options.quiet, waitMs: WAIT_MS };
-  const where = { dir: runnersFolder(dataDir), errors: state.errors };
-  const given = { ...{ type, driver, command, args: [...args], env }, ...times };
-  const link = found ?? (await startHolder(where, given));
-  const before = found === undefined ? undefined : left;
-  const children = before?.children ?? [];
+  const where = { dir: runnersFolder(config.dataDir), errors: state.errors };
+  const start = { ...{ type, driver, command, args: [...args], env }, ...times };
+  const link = found ?? (await startHolder(where, start));
+  const children = (found === undefined ? undefined : left?.children) ?? [];
   state.heldBy({ ...link.address, drives }, children);
-  // Another runner must know of this one, and have the agent where this one is killed, before it has registered.
+  // Another runner must have the agent where this one is killed before it has registered.
   await state.write(
     token,
     children.map(({ pid }) => pid),
   );
   const leave = async () => {
-    if (before === undefined) {
-      await link.quit();
-      return state.remove();
-    }
+    if (found === undefined) await link.quit();
     // What was found works on, for the next try.
-    link.leave();
-    return state.giveBack(before);
+    else link.leave();
+    return left === undefined ? state.remove() : state.giveBack(left);
   };
   return { driver, env, link, token, leave };
 }

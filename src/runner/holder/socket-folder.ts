@@ -1,11 +1,14 @@
 import { lstat, mkdir, mkdtemp, rm, rmdir, unlink } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { DomainError } from '../../errors.ts';
+import { codeOf, DomainError } from '../../errors.ts';
 
 // The address of a socket has 104 bytes on macOS, with a zero at its end, and 108 on Linux.
 const BYTES_MAX = 103;
+// A holder that starts listens within 20 seconds, or is given up.
+const STARTING_MS_MAX = 60_000;
+const NOBODY = new Set(['ECONNREFUSED', 'ENOENT']);
 
 /**
  * Makes a folder that its user alone may enter, with room for a socket, and returns where that is to be. What is beside
@@ -37,6 +40,19 @@ export async function removeSocket(path: string): Promise<void> {
   }
 }
 
+/** Removes a folder that was made for a socket, where nobody listens on it and no holder starts that soon will. */
+export async function removeDeadFolder(folder: string): Promise<void> {
+  try {
+    const { mtimeMs } = await lstat(folder);
+    const path = join(folder, 'holder');
+    if (mtimeMs > Date.now() - STARTING_MS_MAX || (await mayListen(path))) return;
+    await removeSocket(path);
+    await rmdir(folder);
+  } catch {
+    // As above.
+  }
+}
+
 /** Removes the folder of a socket that the caller listened on. */
 export async function removeFolder(path: string): Promise<void> {
   if (process.platform !== 'win32') await rm(dirname(path), { recursive: true, force: true });
@@ -48,5 +64,16 @@ async function takesSocket(path: string): Promise<boolean> {
     const server = createServer();
     server.once('error', () => resolve(false));
     server.listen(path, () => server.close(() => resolve(true)));
+  });
+}
+
+function mayListen(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('error', (error) => resolve(!NOBODY.has(codeOf(error))));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
   });
 }
