@@ -9207,6 +9207,17 @@ create or replace function app.effective_mode(agent public.agents, mode text) re
     else 'turn' end
 $$;
 
+-- Says as what an agent takes a run that asks for more than it can, and why, or null.
+create or replace function app.degraded(agent public.agents, mode text) returns text language sql immutable as $$
+  select case when app.effective_mode(agent, mode) <> mode then
+    format('taken as a %s: %s', app.effective_mode(agent, mode), case
+      when agent.driver = 'hook' then 'hooks cannot ' || mode
+      when agent.driver = 'pull' then 'it asks by itself'
+      when mode = 'interrupt' and app.runs_at_once(agent) > 1 then 'of several runs at once none is interrupted'
+      when agent.driver in ('claude', 'codex') then 'each of its runs has a process of its own'
+      else format('%s cannot %s', agent.driver, mode) end) end
+$$;
+
 -- Says why a claim of a task would be refused, or null: the rule of its guard, asked before.
 create or replace function app.task_hold(task public.tasks, rules jsonb)
   returns text
@@ -9257,7 +9268,8 @@ begin
 end
 $$;
 
--- The one answer to why a run has not started: its own reason, that of its agent, or how many come first.
+-- The one answer to why a run has not started: its own reason, that of its agent, or how many come first; and as what
+-- it is taken if not as it was sent.
 create or replace function app.why_waiting(run public.agent_runs, agent public.agents, at timestamptz)
   returns text
   language plpgsql
@@ -9265,19 +9277,19 @@ create or replace function app.why_waiting(run public.agent_runs, agent public.a
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_reason constant text := coalesce(app.run_hold(run, agent, at),
+  v_reason text := coalesce(app.run_hold(run, agent, at),
     app.agent_hold(agent, app.effective_mode(agent, run.delivery_mode) <> 'turn', at));
   v_before integer;
 begin
   if agent.id is null then
     return format('%s is not of this workspace', run.agent_name);
-  elsif v_reason is not null then
-    return v_reason;
+  elsif v_reason is null then
+    v_before := app.runs_before(run, 100);
+    v_reason := case when v_before > 0 then format('%s of the queue come%s first', case when v_before = 100
+        then '100 or more' else v_before::text end, case when v_before = 1 then 's' else '' end)
+      else app.when_taken(run, agent, at) end;
   end if;
-  v_before := app.runs_before(run, 100);
-  return case when v_before > 0 then format('%s of the queue come%s first', case when v_before = 100 then '100 or more'
-      else v_before::text end, case when v_before = 1 then 's' else '' end)
-    else app.when_taken(run, agent, at) end;
+  return concat_ws('; ', v_reason, app.degraded(agent, run.delivery_mode));
 end
 $$;
 
@@ -9305,6 +9317,25 @@ create or replace function app.reach_of(agent public.agents) returns text langua
       || case when agent.config -> 'wakes' = 'true' then 'woken when idle' else 'cannot be woken' end end
 $$;
 
+-- Lists the first of an agent's queue, whether they can start or not: those that interrupt, and the others.
+create or replace function app.queue_of(agent public.agents, most integer)
+  returns setof public.agent_runs
+  language sql
+  stable
+as $$
+  (
+    select r.* from public.agent_runs r
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+      and r.delivery_mode <> 'turn' and r.delivery_mode = 'interrupt'
+    order by r.priority desc, r.created_at, r.id limit most)
+  union all
+  (
+    select r.* from public.agent_runs r
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+      and r.delivery_mode <> 'interrupt'
+    order by r.priority desc, r.created_at, r.id limit most)
+$$;
+
 -- Counts the runs of the same agent's queue that come before one.
 create or replace function app.runs_before(run public.agent_runs, most integer)
   returns integer
@@ -9313,10 +9344,19 @@ create or replace function app.runs_before(run public.agent_runs, most integer)
 as $$
   select count(*)::integer
   from (
-    select from public.agent_runs r
-    where r.tenant_id = run.tenant_id and r.agent_id = run.agent_id and r.status = 'queued'
-      and r.priority >= run.priority
-      and (r.priority > run.priority or (r.created_at, r.id) < (run.created_at, run.id))
+    (
+      select from public.agent_runs r
+      where r.tenant_id = run.tenant_id and r.agent_id = run.agent_id and r.status = 'queued'
+        and r.delivery_mode <> 'turn' and r.delivery_mode = 'interrupt' and run.delivery_mode <> 'interrupt'
+      limit most)
+    union all
+    (
+      select from public.agent_runs r
+      where r.tenant_id = run.tenant_id and r.agent_id = run.agent_id and r.status = 'queued'
+        and (r.delivery_mode = 'interrupt') = (run.delivery_mode = 'interrupt')
+        and r.priority >= run.priority
+        and (r.priority > run.priority or (r.created_at, r.id) < (run.created_at, run.id))
+      limit most)
     limit most) b
 $$;
 
@@ -9453,9 +9493,9 @@ declare
   v_now timestamptz := app.now();
 begin
   return jsonb_build_object('runs', coalesce((
-    select jsonb_agg(q.shown order by q.name, q.waits, q.priority desc, q.created_at)
+    select jsonb_agg(q.shown order by q.name, q.place, q.priority desc, q.created_at)
     from (
-      select a.name, r.status = 'queued' as waits, r.priority, r.created_at, app.run_brief(r, a, v_now) as shown
+      select a.name, p.place, r.priority, r.created_at, app.run_brief(r, a, v_now) as shown
       from public.agents a
       cross join lateral (
         (
@@ -9464,11 +9504,11 @@ begin
           limit v_size)
         union all
         (
-          select * from public.agent_runs x
-          where x.tenant_id = a.tenant_id and x.agent_id = a.id and x.status = 'queued'
-          order by x.priority desc, x.created_at, x.id limit v_size)) r
+          select * from app.queue_of(a, v_size))) r
+      cross join lateral (
+        select case when r.status <> 'queued' then 0 when r.delivery_mode = 'interrupt' then 1 else 2 end as place) p
       where a.tenant_id = v_actor.tenant_id and a.retired_at is null and (v_agent is null or a.id = v_agent)
-      order by a.name, r.status = 'queued', r.priority desc, r.created_at limit v_size) q), '[]'));
+      order by a.name, p.place, r.priority desc, r.created_at limit v_size) q), '[]'));
 end
 $$;
 
@@ -9957,8 +9997,8 @@ as $$
 $$;
 
 -- claim_run(agent, token, holding [run]) -> {run, command, lock_token, task?}, or {nothing: why}: the next run of an
--- agent, for its runner, which names the runs that it has: others of this agent are lost. Highest priority first, then
--- the oldest. Raises lock_lost.
+-- agent, for its runner, which names the runs that it has: others of this agent are lost. What interrupts comes first,
+-- then the highest priority, then the oldest. Raises lock_lost.
 create or replace function public.claim_run(
   agent text,
   token bigint,
@@ -9994,9 +10034,10 @@ begin
 end
 $$;
 
--- Lists the first of an agent's queue; `joining` only those that need not wait for the end of a turn. Left out are
--- those whose task is held or not ready, and those of people from whom the agent takes none: however many they are,
--- what comes after them is seen. A gate is looked at later, so that two hundred that wait for one keep the rest back.
+-- Lists the first of an agent's queue, those that interrupt before all others; `joining` only those that need not wait
+-- for the end of a turn. Left out are those whose task is held or not ready, and those of people from whom the agent
+-- takes none: however many they are, what comes after them is seen. A gate is looked at later, so that two hundred that
+-- wait for one keep the rest back.
 create or replace function app.first_of_queue(agent public.agents, joining boolean)
   returns setof public.agent_runs
   language plpgsql
@@ -10006,13 +10047,27 @@ as $$
 declare
   v_now constant timestamptz := app.now();
 begin
-  -- Spelled out in both: a function would be called for each run, and take ten times as long. One query for both, as a
-  -- union of which one half is never begun, has no index for its order: of 10,000 runs it sorts all, and takes thirty
-  -- times as long.
+  -- Spelled out in all: a function would be called for each run, and take ten times as long. One query for all, as a
+  -- union of which one part is never begun, has no index for its order: of 10,000 runs it sorts all, and takes thirty
+  -- times as long. `<> 'turn'` names the index of the few that are no turns.
+  return query select r.* from public.agent_runs r
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+      and r.delivery_mode <> 'turn' and r.delivery_mode = 'interrupt'
+      and (not joining or app.effective_mode(agent, r.delivery_mode) <> 'turn')
+      and app.takes_commands_of(agent, r.user_id)
+      and (r.task_id is null or exists (
+        select from public.tasks t
+        where t.tenant_id = r.tenant_id and t.id = r.task_id
+          and (app.is_ready(t) = 1 or t.status = 'in_progress' and not exists (
+            select from public.leases l
+            where l.tenant_id = t.tenant_id and l.kind = 'task' and l.id = t.id and l.token = t.lock_token
+              and l.expires_at > v_now))))
+    order by r.priority desc, r.created_at, r.id limit 200;
   if joining then
     return query select r.* from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
-        and r.delivery_mode <> 'turn' and app.effective_mode(agent, r.delivery_mode) <> 'turn'
+        and r.delivery_mode <> 'turn' and r.delivery_mode <> 'interrupt'
+        and app.effective_mode(agent, r.delivery_mode) <> 'turn'
         and app.takes_commands_of(agent, r.user_id)
         and (r.task_id is null or exists (
           select from public.tasks t
@@ -10025,6 +10080,7 @@ begin
   else
     return query select r.* from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+        and r.delivery_mode <> 'interrupt'
         and app.takes_commands_of(agent, r.user_id)
         and (r.task_id is null or exists (
           select from public.tasks t
@@ -17848,7 +17904,7 @@ create or replace view public.command_queue with (security_invoker = true) as
     case when r.status in ('pending', 'queued')
       then row_number() over (
         partition by r.tenant_id, r.agent_id, r.status in ('pending', 'queued')
-        order by r.priority desc, r.created_at, r.id) end as position,
+        order by r.delivery_mode <> 'interrupt', r.priority desc, r.created_at, r.id) end as position,
     r.priority,
     case
       when r.status in ('pending', 'queued') then 'waiting'
@@ -18129,6 +18185,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003500', '798e6994eb592fcd9147998851401713c0b81df9adbca4222589f0fa95a6489d', '0.1.0'),
   ('20261201003505', '3c81e2067c885f157d90fa12054965f3caabade2131919c60299b2668b98a31a', '0.1.0'),
   ('20261201003510', '4a2c22d07826518b9e6a600ddab99c58348ffce09c032d8c25eb70b1ed8374a3', '0.1.0'),
-  ('code', 'd959ec797aea7cab7daa91ae79b2bfea89c632f60fe3df258980da39babec56c', '0.1.0')
+  ('code', '6dcce07551936452dfa80e8f9553c82b11adfe3d78ed1ada50b30c9fb5c093f1', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -195,7 +195,7 @@ describe('the queue and the runs', () => {
       ['AGENT', 'STATUS', 'PRIORITY', 'MODE', 'COMMAND', 'NOTE'],
       ['claude-1', 'running', '90', 'interrupt', 'Mend it.', expect.stringMatching(/now|ago/)],
       ['claude-1', 'queued', '50', 'turn', 'Run the tests.', 'is busy'],
-      ['claude-1', 'queued', '10', 'steer', 'Push.', 'is busy'],
+      ['claude-1', 'queued', '10', 'steer', 'Push.', 'is busy; taken as a turn: pipe cannot steer'],
     ]);
     expect((await world.json('queue')).runs).toHaveLength(3);
     await one.report(run.id, lock_token, [completed]);
