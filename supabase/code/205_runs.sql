@@ -563,7 +563,7 @@ end
 $$;
 
 -- list_runs(agent?, open_only, cursor?, page_size) -> {runs, next_cursor?}: those of the queue and all others, the
--- latest first.
+-- latest first, also of a retired agent.
 create or replace function public.list_runs(
   agent text default null,
   open_only boolean default false,
@@ -580,7 +580,7 @@ create or replace function public.list_runs(
 as $$
 declare
   v_actor app.actor := app.authenticate(actor);
-  v_agent uuid := case when agent is not null then (app.find_agent(agent, v_actor)).id end;
+  v_agent uuid := case when agent is not null then (app.find_agent_of_any_time(agent, v_actor)).id end;
   v_size integer := app.page_size(page_size, 100);
   v_question text := concat_ws(' ', 'runs', v_agent, open_only);
   v_after jsonb := app.decode_cursor(cursor, v_question);

@@ -8126,6 +8126,26 @@ begin
 end
 $$;
 
+-- Finds an agent as find_agent does, or else the last that was retired under that name. Raises not_found.
+create or replace function app.find_agent_of_any_time(ref text, actor app.actor)
+  returns public.agents
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_retired public.agents;
+begin
+  select * into v_retired from public.agents a
+    where a.tenant_id = actor.tenant_id and a.retired_at is not null and lower(a.name) = lower(ref)
+      and not exists (
+        select from public.agents o
+        where o.tenant_id = a.tenant_id and o.retired_at is null and lower(o.name) = lower(a.name))
+    order by a.retired_at desc limit 1;
+  return case when v_retired.id is null then app.find_agent(ref, actor) else v_retired end;
+end
+$$;
+
 -- Refuses whoever is neither the owner of an agent or a run nor an administrator.
 create or replace function app.check_owner(owner uuid, actor app.actor, what text)
   returns void
@@ -8227,7 +8247,8 @@ begin
       where a.tenant_id = event.tenant_id and a.retired_at is null and lower(a.name) = lower(v_name)
         and a.id is distinct from agent.id) then
     perform app.fail('already_exists', format('There is another agent %s in this workspace.', v_name),
-      jsonb_build_object('field', 'name'), 'Choose another name with --name.');
+      jsonb_build_object('field', 'name'), 'Choose another name'
+        || case when event.event_type = 'agent.registered' then ' with --name.' else '.' end);
   end if;
 end
 $$;
@@ -9437,7 +9458,7 @@ end
 $$;
 
 -- list_runs(agent?, open_only, cursor?, page_size) -> {runs, next_cursor?}: those of the queue and all others, the
--- latest first.
+-- latest first, also of a retired agent.
 create or replace function public.list_runs(
   agent text default null,
   open_only boolean default false,
@@ -9454,7 +9475,7 @@ create or replace function public.list_runs(
 as $$
 declare
   v_actor app.actor := app.authenticate(actor);
-  v_agent uuid := case when agent is not null then (app.find_agent(agent, v_actor)).id end;
+  v_agent uuid := case when agent is not null then (app.find_agent_of_any_time(agent, v_actor)).id end;
   v_size integer := app.page_size(page_size, 100);
   v_question text := concat_ws(' ', 'runs', v_agent, open_only);
   v_after jsonb := app.decode_cursor(cursor, v_question);
@@ -18185,6 +18206,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003500', '798e6994eb592fcd9147998851401713c0b81df9adbca4222589f0fa95a6489d', '0.1.0'),
   ('20261201003505', '3c81e2067c885f157d90fa12054965f3caabade2131919c60299b2668b98a31a', '0.1.0'),
   ('20261201003510', '4a2c22d07826518b9e6a600ddab99c58348ffce09c032d8c25eb70b1ed8374a3', '0.1.0'),
-  ('code', '6dcce07551936452dfa80e8f9553c82b11adfe3d78ed1ada50b30c9fb5c093f1', '0.1.0')
+  ('code', 'dfe3015e9be36bcec9e163b924897b8c8262f5aaacf700731ad5720d0b4f2f0b', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

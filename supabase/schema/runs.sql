@@ -638,7 +638,7 @@ CREATE OR REPLACE FUNCTION public.list_runs(agent text DEFAULT NULL::text, open_
 AS $function$
 declare
   v_actor app.actor := app.authenticate(actor);
-  v_agent uuid := case when agent is not null then (app.find_agent(agent, v_actor)).id end;
+  v_agent uuid := case when agent is not null then (app.find_agent_of_any_time(agent, v_actor)).id end;
   v_size integer := app.page_size(page_size, 100);
   v_question text := concat_ws(' ', 'runs', v_agent, open_only);
   v_after jsonb := app.decode_cursor(cursor, v_question);
