@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
-import { DomainError, domainErrorFrom } from '../../errors.ts';
+import { DomainError } from '../../errors.ts';
 import { hintsFor } from '../../events/hints.ts';
 import { isId } from '../../events/ids.ts';
 import { PrintedText } from '../../printed.ts';
@@ -12,8 +12,11 @@ import { agents as agentTools } from '../../tools/agents.ts';
 import { leftOutBetween, leftOutText } from '../../tools/output-text.ts';
 import { person } from '../../tools/person.ts';
 import { amount } from '../../tools/render.ts';
+import { type NamedRuns, runsOfAgent } from '../agents/named-runs.ts';
 import { inLocalContext, perform } from '../local-context.ts';
+import { mistyped } from '../mistyped.ts';
 import { readPages } from '../pagination.ts';
+import { shortId } from '../short-id.ts';
 import type { JsonOption } from '../terminal/output.ts';
 
 // Where hints arrive, one may be missed; where none do, this is how soon something is shown.
@@ -76,6 +79,8 @@ async function printPages(ctx: Leaving, run: string, { options, printer, hints }
   while (!signal.aborted) {
     const from = { run, attempt, after_sequence: after, last_bytes };
     const page = await perform(ctx, person.list_output, { ...from, page_size: PAGE_SIZE });
+    if (options.attempt !== undefined && options.attempt > page.attempts)
+      throw noAttempt(options.attempt, page.attempts);
     const first = page.chunks[0]?.sequence ?? 0;
     if (last_bytes !== undefined && first > 0) {
       await printer.remark(`Earlier output is not shown: all of it with ${options.follow ? '--all' : 'no --tail'}.`);
@@ -96,6 +101,12 @@ async function printPages(ctx: Leaving, run: string, { options, printer, hints }
     if (ended || !options.follow) return;
     await hints.next(hints.hears() ? POLL_MS.hearing : POLL_MS.deaf);
   }
+}
+
+function noAttempt(attempt: number, attempts: number): DomainError {
+  return new DomainError('not_found', `There is no attempt ${attempt} of this run.`, {
+    hint: attempts === 0 ? 'It has not begun.' : `Its latest is ${attempts}.`,
+  });
 }
 
 /** Prints what a terminal may show, and remarks on standard error, so that a file has the output alone. */
@@ -166,15 +177,17 @@ async function write(text: string, signal: AbortSignal): Promise<void> {
   await once(process.stdout, 'drain', { signal }).catch(() => {});
 }
 
-/** Finds a run by its id, as the latest of an agent, or by the end of its id. */
+/** Finds a run by its id, as that of an agent, or by the end of its id. */
 async function findRun(ctx: Context, given: string): Promise<string> {
   if (isId(given)) return given;
-  const ofAgent = await perform(ctx, agentTools.commands.list_runs, { agent: given, page_size: 1 }).catch((thrown) => {
-    if (domainErrorFrom(thrown).code === 'not_found') return undefined;
-    throw thrown;
-  });
-  const latest = ofAgent?.runs[0];
-  if (latest !== undefined) return latest.id;
+  if (given === '') {
+    throw mistyped('Which run?', 'Give its id, the end of it, or the name of its agent: `cairn runs` shows them.');
+  }
+  const ofAgent = await runsOfAgent(ctx, given);
+  if (ofAgent?.shown !== undefined) {
+    remarkOn(ofAgent);
+    return ofAgent.shown.id;
+  }
   if (ofAgent !== undefined) {
     throw new DomainError('not_found', `${escaped(given)} has had no run.`, {
       hint: 'A command to it makes one: cairn send.',
@@ -191,4 +204,16 @@ async function findRun(ctx: Context, given: string): Promise<string> {
   throw new DomainError('not_found', `There is no run and no agent ${escaped(given.slice(0, 40))}.`, {
     hint: '`cairn runs` shows the ids.',
   });
+}
+
+/** Says which run of an agent is shown, where one may expect another. */
+function remarkOn({ atWork, shown }: NamedRuns): void {
+  const others = atWork.slice(1).map(({ id }) => shortId(id));
+  if (shown?.status === 'queued') {
+    process.stderr.write(`! The run ${shortId(shown.id)} waits: ${shown.why}. It has printed nothing yet.\n`);
+  } else if (shown !== undefined && others.length > 0) {
+    process.stderr.write(
+      `! Of ${atWork.length} runs at work this is ${shortId(shown.id)}, the latest; the others: ${others.join(', ')}.\n`,
+    );
+  }
 }
