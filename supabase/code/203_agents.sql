@@ -39,7 +39,7 @@ begin
     order by a.id = app.as_uuid(ref) desc nulls last, a.created_at limit 1;
   if not found then
     perform app.fail('not_found', format('There is no agent %s in this workspace.', left(ref, 80)), null,
-      'list_agents shows those there are; `cairn agent run` starts one.');
+      'list_agents shows those there are; `cairn agent run -- claude` starts one.');
   end if;
   return v_agent;
 end

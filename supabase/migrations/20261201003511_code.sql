@@ -8120,7 +8120,7 @@ begin
     order by a.id = app.as_uuid(ref) desc nulls last, a.created_at limit 1;
   if not found then
     perform app.fail('not_found', format('There is no agent %s in this workspace.', left(ref, 80)), null,
-      'list_agents shows those there are; `cairn agent run` starts one.');
+      'list_agents shows those there are; `cairn agent run -- claude` starts one.');
   end if;
   return v_agent;
 end
@@ -8473,7 +8473,7 @@ begin
         'Ask its owner to start it with --accept workspace, or send to an agent of your own.');
     elsif v_agent.project_id <> project.id or v_agent.project_id is not null and project.id is null then
       perform app.fail('forbidden', format('%s works for one project alone.', v_agent.name), null,
-        format('Send it a command of the project %s.', (select p.slug from public.projects p
+        format('Pass project: %s.', (select p.slug from public.projects p
           where p.tenant_id = v_agent.tenant_id and p.id = v_agent.project_id)));
     end if;
     v_found := v_found || v_agent.id;
@@ -8483,7 +8483,8 @@ begin
     perform app.fail(case when v_found = '{}' then 'not_found' else 'invalid_input' end,
       case when v_found = '{}' then format('There is no agent for %s.', left(array_to_string(targets, ', '), 80))
         else 'A command is for at most 100 agents.' end,
-      jsonb_build_object('field', 'to'), 'list_agents shows those there are.');
+      jsonb_build_object('field', 'to'),
+      'list_agents shows those there are; `cairn agent run -- claude` starts one.');
   end if;
   return v_found;
 end
@@ -9204,7 +9205,9 @@ begin
       when 'retired' then format('%s is retired', agent.name)
       when 'lost' then format('%s is not heard of since %s', agent.name, to_char(agent.seen_at at time zone 'UTC',
         'HH24:MI "UTC"'))
-      else format('%s is not running; `cairn agent run` starts it', agent.name) end;
+      else format(case when app.has_no_runner(agent) then '%s is not running'
+        else '%s is not running; `cairn agent run --name %s -- PROGRAM` starts it' end, agent.name,
+        app.shell_word(agent.name)) end;
   end if;
   v_limited := app.limited_until(agent);
   if v_limited > at then
@@ -9738,7 +9741,7 @@ begin
     where l.tenant_id = v_actor.tenant_id and l.kind = 'agent' and l.id = v_agent.id
       and l.token = register_agent.token));
   if v_lease.token is null then
-    perform app.fail('lock_held', format('A runner is %s already.', agent ->> 'name'), null,
+    perform app.fail('lock_held', format('%s is already driven by another runner.', agent ->> 'name'), null,
       'Choose another name with --name, or end that runner: its name is free 45 seconds after its last sign.');
   end if;
   perform app.ensure_settling(v_actor.tenant_id, v_now);
@@ -18206,6 +18209,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003500', '798e6994eb592fcd9147998851401713c0b81df9adbca4222589f0fa95a6489d', '0.1.0'),
   ('20261201003505', '3c81e2067c885f157d90fa12054965f3caabade2131919c60299b2668b98a31a', '0.1.0'),
   ('20261201003510', '4a2c22d07826518b9e6a600ddab99c58348ffce09c032d8c25eb70b1ed8374a3', '0.1.0'),
-  ('code', 'dfe3015e9be36bcec9e163b924897b8c8262f5aaacf700731ad5720d0b4f2f0b', '0.1.0')
+  ('code', '8aa099f963402171209b8e1fee0dc3570f9d1e84d5044264ba2a9f2f64515081', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

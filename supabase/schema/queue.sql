@@ -548,7 +548,7 @@ begin
     where l.tenant_id = v_actor.tenant_id and l.kind = 'agent' and l.id = v_agent.id
       and l.token = register_agent.token));
   if v_lease.token is null then
-    perform app.fail('lock_held', format('A runner is %s already.', agent ->> 'name'), null,
+    perform app.fail('lock_held', format('%s is already driven by another runner.', agent ->> 'name'), null,
       'Choose another name with --name, or end that runner: its name is free 45 seconds after its last sign.');
   end if;
   perform app.ensure_settling(v_actor.tenant_id, v_now);

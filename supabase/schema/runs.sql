@@ -29,7 +29,9 @@ begin
       when 'retired' then format('%s is retired', agent.name)
       when 'lost' then format('%s is not heard of since %s', agent.name, to_char(agent.seen_at at time zone 'UTC',
         'HH24:MI "UTC"'))
-      else format('%s is not running; `cairn agent run` starts it', agent.name) end;
+      else format(case when app.has_no_runner(agent) then '%s is not running'
+        else '%s is not running; `cairn agent run --name %s -- PROGRAM` starts it' end, agent.name,
+        app.shell_word(agent.name)) end;
   end if;
   v_limited := app.limited_until(agent);
   if v_limited > at then

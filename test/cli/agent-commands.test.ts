@@ -168,6 +168,14 @@ describe('a stop', () => {
     expect((await world.run(['go-on', 'claude-1'])).stdout).toBe('claude-1 may go on.\n');
   });
 
+  test('by name outlasts the end of that of the workspace, which says so', async () => {
+    await world.run(['stop', 'claude-2']);
+
+    expect((await world.run(['go-on'])).stdout).toBe(
+      'The agents of the workspace may go on.\nclaude-2 stays stopped, as it was stopped by name: cairn go-on claude-2\n',
+    );
+  });
+
   test('goes on with the next agent after a refusal', async () => {
     const { code, stdout, stderr } = await world.run(['stop', 'claude-1', 'claude-9', 'claude-2']);
 

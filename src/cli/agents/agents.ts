@@ -78,9 +78,11 @@ export function runsOf(agents: readonly Agent[]): RunBrief[] {
 }
 
 export function agentTable(agents: readonly Agent[], contents: Contents): string[] {
+  const ofSeveral = new Set(agents.map(({ project }) => project)).size > 1;
   return table(agents, [
     { heading: 'AGENT', text: ({ name }) => name, style: (text) => styled('bold', text) },
     { heading: 'TYPE', text: ({ type }) => type, spare: 2 },
+    { heading: 'PROJECT', text: ({ project = 'any' }) => (ofSeveral ? project : ''), spare: 3 },
     { heading: 'HOST', text: ({ host = '' }) => host, style: (text) => styled('dim', text), spare: 1 },
     { heading: 'STATE', text: stateOf, style: (text, agent) => styled(stateStyle(agent), text) },
     { heading: 'DOES', text: (agent) => workOf(agent, contents), style: workStyle, flexible: true, spare: 6 },

@@ -13,7 +13,7 @@ import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 import { followRuns } from './follow.ts';
 import { runsOfAgent } from './named-runs.ts';
-import { askedOf, besideName, type Contents, firstLine, inAgentContext, readContents } from './reading.ts';
+import { askedOf, besideName, type Contents, inAgentContext, lastLine, readContents } from './reading.ts';
 
 const KNOWN_MAX = 1_000;
 const MINUTE_SECONDS = 60;
@@ -143,7 +143,7 @@ export function noteOfRun({
   ...run
 }: RunBrief): string {
   if (run.ended_at !== undefined) {
-    const cameOfIt = error ?? interrupt_reason ?? firstLine(result);
+    const cameOfIt = error ?? interrupt_reason ?? lastLine(result);
     return [cameOfIt, notRecorded(run.not_recorded)].filter(Boolean).join('; ');
   }
   if (interrupt_requested) return `will be interrupted${interrupt_reason === undefined ? '' : `: ${interrupt_reason}`}`;
