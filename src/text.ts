@@ -201,3 +201,8 @@ function isClean(value: unknown): boolean {
   }
   return true;
 }
+
+/** Ends with one full stop, whether the words had theirs or not. */
+export function asSentence(words: string): string {
+  return /[.!?]$/.test(words) ? words : `${words}.`;
+}

@@ -1,22 +1,27 @@
 import type { Context } from '../context.ts';
-import { DomainError, domainErrorFrom } from '../errors.ts';
+import { DomainError } from '../errors.ts';
 import { isId } from '../events/ids.ts';
 import { escaped } from '../text.ts';
 import { agents as agentTools } from '../tools/agents.ts';
+import { type NamedRuns, runsOfAgent } from './agents/named-runs.ts';
 import { perform } from './local-context.ts';
+import { mistyped } from './mistyped.ts';
 import { readPages } from './pagination.ts';
+import { shortId } from './short-id.ts';
 
 const RUNS_MAX = 1_000;
 
-/** Finds a run by its id, as the latest of an agent, or by the end of its id. */
+/** Finds a run by its id, as that of an agent, or by the end of its id. */
 export async function findRun(ctx: Context, given: string): Promise<string> {
   if (isId(given)) return given;
-  const ofAgent = await perform(ctx, agentTools.commands.list_runs, { agent: given, page_size: 1 }).catch((thrown) => {
-    if (domainErrorFrom(thrown).code === 'not_found') return undefined;
-    throw thrown;
-  });
-  const latest = ofAgent?.runs[0];
-  if (latest !== undefined) return latest.id;
+  if (given === '') {
+    throw mistyped('Which run?', 'Give its id, the end of it, or the name of its agent: `cairn runs` shows them.');
+  }
+  const ofAgent = await runsOfAgent(ctx, given);
+  if (ofAgent?.shown !== undefined) {
+    remarkOn(ofAgent);
+    return ofAgent.shown.id;
+  }
   if (ofAgent !== undefined) {
     throw new DomainError('not_found', `${escaped(given)} has had no run.`, {
       hint: 'A command to it makes one: cairn send.',
@@ -33,4 +38,16 @@ export async function findRun(ctx: Context, given: string): Promise<string> {
   throw new DomainError('not_found', `There is no run and no agent ${escaped(given.slice(0, 40))}.`, {
     hint: '`cairn runs` shows the ids.',
   });
+}
+
+/** Says which run of an agent is shown, where one may expect another. */
+function remarkOn({ atWork, shown }: NamedRuns): void {
+  const others = atWork.slice(1).map(({ id }) => shortId(id));
+  if (shown?.status === 'queued') {
+    process.stderr.write(`! The run ${shortId(shown.id)} waits: ${shown.why}. It has printed nothing yet.\n`);
+  } else if (shown !== undefined && others.length > 0) {
+    process.stderr.write(
+      `! Of ${atWork.length} runs at work this is ${shortId(shown.id)}, the latest; the others: ${others.join(', ')}.\n`,
+    );
+  }
 }

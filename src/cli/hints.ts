@@ -42,7 +42,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   get_command: '`cairn commands show ID`',
   get_report: '`cairn report show ID`',
   get_task: '`cairn show REF`',
-  interrupt_run: '`cairn runs interrupt ID`',
+  interrupt_run: '`cairn runs interrupt RUN`',
   list_agents: '`cairn agents`',
   list_approvals: '`cairn approvals`',
   list_checkpoints: '`cairn log --type checkpoint.`',

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DomainError } from '../errors.ts';
 import { type Control, HELD_MAX } from '../services/runner.ts';
+import { asSentence } from '../text.ts';
 import { ActiveRun, type Started } from './active-run.ts';
 import { Health } from './health.ts';
 import type { Kept } from './keeper.ts';
@@ -249,7 +250,7 @@ export class Runner {
     this.#seen = control;
     if (stopped !== undefined) {
       for (const run of this.#active.values()) {
-        run.end({ status: 'cancelled', end_reason: 'emergency_stop', error: `Stopped: ${stopped}.` });
+        run.end({ status: 'cancelled', end_reason: 'emergency_stop', error: `Stopped: ${asSentence(stopped)}` });
       }
     }
     if (stopped !== undefined && stopped !== wasStopped) this.#tell({ what: 'stopped', why: stopped });

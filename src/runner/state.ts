@@ -35,7 +35,7 @@ export async function readState(path: string): Promise<State | undefined> {
 export async function refuseAlive({ runner }: State, name: string): Promise<'gone' | 'unknown'> {
   const became = await whatBecameOf(runner);
   if (became !== 'alive') return became;
-  throw new DomainError('lock_held', `A runner is ${name} already, as process ${runner.pid}.`, {
+  throw new DomainError('lock_held', `${name} is already driven by process ${runner.pid}.`, {
     hint: 'Choose another name with --name, or end that runner.',
   });
 }

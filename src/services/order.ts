@@ -7,11 +7,13 @@ type Started = Exclude<Claimed, { nothing: string }>;
 const REPORT_WANTED =
   "A report of what you find is wanted: save it with Cairn's tool save_report (toolset agents), complete: true at the end.";
 
+export type OrderOf = Pick<Started, 'run' | 'command' | 'lock_token'>;
+
 /**
  * Writes a command as the agent reads it. Only what a person gave is marked as an operator's order: what comes from
  * another agent, or through a tool, never carries that mark.
  */
-export function orderText({ run, command, lock_token }: Pick<Started, 'run' | 'command' | 'lock_token'>): string {
+export function orderText({ run, command, lock_token }: OrderOf): string {
   const { id, content, sent_by, by_person, type } = command;
   const head = by_person ? `Operator command ${id}, from ${sent_by}:` : `From agent ${named(sent_by)} (command ${id}):`;
   const task =

@@ -34,7 +34,7 @@ begin
         'Ask its owner to start it with --accept workspace, or send to an agent of your own.');
     elsif v_agent.project_id <> project.id or v_agent.project_id is not null and project.id is null then
       perform app.fail('forbidden', format('%s works for one project alone.', v_agent.name), null,
-        format('Send it a command of the project %s.', (select p.slug from public.projects p
+        format('Pass project: %s.', (select p.slug from public.projects p
           where p.tenant_id = v_agent.tenant_id and p.id = v_agent.project_id)));
     end if;
     v_found := v_found || v_agent.id;
@@ -44,7 +44,8 @@ begin
     perform app.fail(case when v_found = '{}' then 'not_found' else 'invalid_input' end,
       case when v_found = '{}' then format('There is no agent for %s.', left(array_to_string(targets, ', '), 80))
         else 'A command is for at most 100 agents.' end,
-      jsonb_build_object('field', 'to'), 'list_agents shows those there are.');
+      jsonb_build_object('field', 'to'),
+      'list_agents shows those there are; `cairn agent run -- claude` starts one.');
   end if;
   return v_found;
 end

@@ -44,7 +44,7 @@ create or replace view public.command_queue with (security_invoker = true) as
     case when r.status in ('pending', 'queued')
       then row_number() over (
         partition by r.tenant_id, r.agent_id, r.status in ('pending', 'queued')
-        order by r.priority desc, r.created_at, r.id) end as position,
+        order by r.delivery_mode <> 'interrupt', r.priority desc, r.created_at, r.id) end as position,
     r.priority,
     case
       when r.status in ('pending', 'queued') then 'waiting'

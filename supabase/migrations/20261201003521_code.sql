@@ -8132,9 +8132,29 @@ begin
     order by a.id = app.as_uuid(ref) desc nulls last, a.created_at limit 1;
   if not found then
     perform app.fail('not_found', format('There is no agent %s in this workspace.', left(ref, 80)), null,
-      'list_agents shows those there are; `cairn agent run` starts one.');
+      'list_agents shows those there are; `cairn agent run -- claude` starts one.');
   end if;
   return v_agent;
+end
+$$;
+
+-- Finds an agent as find_agent does, or else the last that was retired under that name. Raises not_found.
+create or replace function app.find_agent_of_any_time(ref text, actor app.actor)
+  returns public.agents
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_retired public.agents;
+begin
+  select * into v_retired from public.agents a
+    where a.tenant_id = actor.tenant_id and a.retired_at is not null and lower(a.name) = lower(ref)
+      and not exists (
+        select from public.agents o
+        where o.tenant_id = a.tenant_id and o.retired_at is null and lower(o.name) = lower(a.name))
+    order by a.retired_at desc limit 1;
+  return case when v_retired.id is null then app.find_agent(ref, actor) else v_retired end;
 end
 $$;
 
@@ -8239,7 +8259,8 @@ begin
       where a.tenant_id = event.tenant_id and a.retired_at is null and lower(a.name) = lower(v_name)
         and a.id is distinct from agent.id) then
     perform app.fail('already_exists', format('There is another agent %s in this workspace.', v_name),
-      jsonb_build_object('field', 'name'), 'Choose another name with --name.');
+      jsonb_build_object('field', 'name'), 'Choose another name'
+        || case when event.event_type = 'agent.registered' then ' with --name.' else '.' end);
   end if;
 end
 $$;
@@ -8464,7 +8485,7 @@ begin
         'Ask its owner to start it with --accept workspace, or send to an agent of your own.');
     elsif v_agent.project_id <> project.id or v_agent.project_id is not null and project.id is null then
       perform app.fail('forbidden', format('%s works for one project alone.', v_agent.name), null,
-        format('Send it a command of the project %s.', (select p.slug from public.projects p
+        format('Pass project: %s.', (select p.slug from public.projects p
           where p.tenant_id = v_agent.tenant_id and p.id = v_agent.project_id)));
     end if;
     v_found := v_found || v_agent.id;
@@ -8474,7 +8495,8 @@ begin
     perform app.fail(case when v_found = '{}' then 'not_found' else 'invalid_input' end,
       case when v_found = '{}' then format('There is no agent for %s.', left(array_to_string(targets, ', '), 80))
         else 'A command is for at most 100 agents.' end,
-      jsonb_build_object('field', 'to'), 'list_agents shows those there are.');
+      jsonb_build_object('field', 'to'),
+      'list_agents shows those there are; `cairn agent run -- claude` starts one.');
   end if;
   return v_found;
 end
@@ -9195,7 +9217,9 @@ begin
       when 'retired' then format('%s is retired', agent.name)
       when 'lost' then format('%s is not heard of since %s', agent.name, to_char(agent.seen_at at time zone 'UTC',
         'HH24:MI "UTC"'))
-      else format('%s is not running; `cairn agent run` starts it', agent.name) end;
+      else format(case when app.has_no_runner(agent) then '%s is not running'
+        else '%s is not running; `cairn agent run --name %s -- PROGRAM` starts it' end, agent.name,
+        app.shell_word(agent.name)) end;
   end if;
   v_limited := app.limited_until(agent);
   if v_limited > at then
@@ -9217,6 +9241,17 @@ create or replace function app.effective_mode(agent public.agents, mode text) re
     when agent.config -> 'modes' ? mode then mode
     when mode = 'interrupt' and agent.config -> 'modes' ? 'steer' then 'steer'
     else 'turn' end
+$$;
+
+-- Says as what an agent takes a run that asks for more than it can, and why, or null.
+create or replace function app.degraded(agent public.agents, mode text) returns text language sql immutable as $$
+  select case when app.effective_mode(agent, mode) <> mode then
+    format('taken as a %s: %s', app.effective_mode(agent, mode), case
+      when agent.driver = 'hook' then 'hooks cannot ' || mode
+      when agent.driver = 'pull' then 'it asks by itself'
+      when mode = 'interrupt' and app.runs_at_once(agent) > 1 then 'of several runs at once none is interrupted'
+      when agent.driver in ('claude', 'codex') then 'each of its runs has a process of its own'
+      else format('%s cannot %s', agent.driver, mode) end) end
 $$;
 
 -- Says why a claim of a task would be refused, or null: the rule of its guard, asked before.
@@ -9269,7 +9304,8 @@ begin
 end
 $$;
 
--- The one answer to why a run has not started: its own reason, that of its agent, or how many come first.
+-- The one answer to why a run has not started: its own reason, that of its agent, or how many come first; and as what
+-- it is taken if not as it was sent.
 create or replace function app.why_waiting(run public.agent_runs, agent public.agents, at timestamptz)
   returns text
   language plpgsql
@@ -9277,19 +9313,19 @@ create or replace function app.why_waiting(run public.agent_runs, agent public.a
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_reason constant text := coalesce(app.run_hold(run, agent, at),
+  v_reason text := coalesce(app.run_hold(run, agent, at),
     app.agent_hold(agent, app.effective_mode(agent, run.delivery_mode) <> 'turn', at));
   v_before integer;
 begin
   if agent.id is null then
     return format('%s is not of this workspace', run.agent_name);
-  elsif v_reason is not null then
-    return v_reason;
+  elsif v_reason is null then
+    v_before := app.runs_before(run, 100);
+    v_reason := case when v_before > 0 then format('%s of the queue come%s first', case when v_before = 100
+        then '100 or more' else v_before::text end, case when v_before = 1 then 's' else '' end)
+      else app.when_taken(run, agent, at) end;
   end if;
-  v_before := app.runs_before(run, 100);
-  return case when v_before > 0 then format('%s of the queue come%s first', case when v_before = 100 then '100 or more'
-      else v_before::text end, case when v_before = 1 then 's' else '' end)
-    else app.when_taken(run, agent, at) end;
+  return concat_ws('; ', v_reason, app.degraded(agent, run.delivery_mode));
 end
 $$;
 
@@ -9317,6 +9353,25 @@ create or replace function app.reach_of(agent public.agents) returns text langua
       || case when agent.config -> 'wakes' = 'true' then 'woken when idle' else 'cannot be woken' end end
 $$;
 
+-- Lists the first of an agent's queue, whether they can start or not: those that interrupt, and the others.
+create or replace function app.queue_of(agent public.agents, most integer)
+  returns setof public.agent_runs
+  language sql
+  stable
+as $$
+  (
+    select r.* from public.agent_runs r
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+      and r.delivery_mode <> 'turn' and r.delivery_mode = 'interrupt'
+    order by r.priority desc, r.created_at, r.id limit most)
+  union all
+  (
+    select r.* from public.agent_runs r
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+      and r.delivery_mode <> 'interrupt'
+    order by r.priority desc, r.created_at, r.id limit most)
+$$;
+
 -- Counts the runs of the same agent's queue that come before one.
 create or replace function app.runs_before(run public.agent_runs, most integer)
   returns integer
@@ -9325,10 +9380,19 @@ create or replace function app.runs_before(run public.agent_runs, most integer)
 as $$
   select count(*)::integer
   from (
-    select from public.agent_runs r
-    where r.tenant_id = run.tenant_id and r.agent_id = run.agent_id and r.status = 'queued'
-      and r.priority >= run.priority
-      and (r.priority > run.priority or (r.created_at, r.id) < (run.created_at, run.id))
+    (
+      select from public.agent_runs r
+      where r.tenant_id = run.tenant_id and r.agent_id = run.agent_id and r.status = 'queued'
+        and r.delivery_mode <> 'turn' and r.delivery_mode = 'interrupt' and run.delivery_mode <> 'interrupt'
+      limit most)
+    union all
+    (
+      select from public.agent_runs r
+      where r.tenant_id = run.tenant_id and r.agent_id = run.agent_id and r.status = 'queued'
+        and (r.delivery_mode = 'interrupt') = (run.delivery_mode = 'interrupt')
+        and r.priority >= run.priority
+        and (r.priority > run.priority or (r.created_at, r.id) < (run.created_at, run.id))
+      limit most)
     limit most) b
 $$;
 
@@ -9409,7 +9473,7 @@ end
 $$;
 
 -- list_runs(agent?, open_only, cursor?, page_size) -> {runs, next_cursor?}: those of the queue and all others, the
--- latest first.
+-- latest first, also of a retired agent.
 create or replace function public.list_runs(
   agent text default null,
   open_only boolean default false,
@@ -9426,7 +9490,7 @@ create or replace function public.list_runs(
 as $$
 declare
   v_actor app.actor := app.authenticate(actor);
-  v_agent uuid := case when agent is not null then (app.find_agent(agent, v_actor)).id end;
+  v_agent uuid := case when agent is not null then (app.find_agent_of_any_time(agent, v_actor)).id end;
   v_size integer := app.page_size(page_size, 100);
   v_question text := concat_ws(' ', 'runs', v_agent, open_only);
   v_after jsonb := app.decode_cursor(cursor, v_question);
@@ -9465,9 +9529,9 @@ declare
   v_now timestamptz := app.now();
 begin
   return jsonb_build_object('runs', coalesce((
-    select jsonb_agg(q.shown order by q.name, q.waits, q.priority desc, q.created_at)
+    select jsonb_agg(q.shown order by q.name, q.place, q.priority desc, q.created_at)
     from (
-      select a.name, r.status = 'queued' as waits, r.priority, r.created_at, app.run_brief(r, a, v_now) as shown
+      select a.name, p.place, r.priority, r.created_at, app.run_brief(r, a, v_now) as shown
       from public.agents a
       cross join lateral (
         (
@@ -9476,11 +9540,11 @@ begin
           limit v_size)
         union all
         (
-          select * from public.agent_runs x
-          where x.tenant_id = a.tenant_id and x.agent_id = a.id and x.status = 'queued'
-          order by x.priority desc, x.created_at, x.id limit v_size)) r
+          select * from app.queue_of(a, v_size))) r
+      cross join lateral (
+        select case when r.status <> 'queued' then 0 when r.delivery_mode = 'interrupt' then 1 else 2 end as place) p
       where a.tenant_id = v_actor.tenant_id and a.retired_at is null and (v_agent is null or a.id = v_agent)
-      order by a.name, r.status = 'queued', r.priority desc, r.created_at limit v_size) q), '[]'));
+      order by a.name, p.place, r.priority desc, r.created_at limit v_size) q), '[]'));
 end
 $$;
 
@@ -9689,7 +9753,7 @@ begin
     where l.tenant_id = v_actor.tenant_id and l.kind = 'agent' and l.id = v_agent.id
       and l.token = register_agent.token));
   if v_lease.token is null then
-    perform app.fail('lock_held', format('A runner is %s already.', agent ->> 'name'), null,
+    perform app.fail('lock_held', format('%s is already driven by another runner.', agent ->> 'name'), null,
       'Choose another name with --name, or end that runner: its name is free 45 seconds after its last sign.');
   end if;
   perform app.ensure_settling(v_actor.tenant_id, v_now);
@@ -9969,8 +10033,8 @@ as $$
 $$;
 
 -- claim_run(agent, token, holding [run]) -> {run, command, lock_token, task?}, or {nothing: why}: the next run of an
--- agent, for its runner, which names the runs that it has: others of this agent are lost. Highest priority first, then
--- the oldest. Raises lock_lost.
+-- agent, for its runner, which names the runs that it has: others of this agent are lost. What interrupts comes first,
+-- then the highest priority, then the oldest. Raises lock_lost.
 create or replace function public.claim_run(
   agent text,
   token bigint,
@@ -10006,9 +10070,10 @@ begin
 end
 $$;
 
--- Lists the first of an agent's queue; `joining` only those that need not wait for the end of a turn. Left out are
--- those whose task is held or not ready, and those of people from whom the agent takes none: however many they are,
--- what comes after them is seen. A gate is looked at later, so that two hundred that wait for one keep the rest back.
+-- Lists the first of an agent's queue, those that interrupt before all others; `joining` only those that need not wait
+-- for the end of a turn. Left out are those whose task is held or not ready, and those of people from whom the agent
+-- takes none: however many they are, what comes after them is seen. A gate is looked at later, so that two hundred that
+-- wait for one keep the rest back.
 create or replace function app.first_of_queue(agent public.agents, joining boolean)
   returns setof public.agent_runs
   language plpgsql
@@ -10018,13 +10083,27 @@ as $$
 declare
   v_now constant timestamptz := app.now();
 begin
-  -- Spelled out in both: a function would be called for each run, and take ten times as long. One query for both, as a
-  -- union of which one half is never begun, has no index for its order: of 10,000 runs it sorts all, and takes thirty
-  -- times as long.
+  -- Spelled out in all: a function would be called for each run, and take ten times as long. One query for all, as a
+  -- union of which one part is never begun, has no index for its order: of 10,000 runs it sorts all, and takes thirty
+  -- times as long. `<> 'turn'` names the index of the few that are no turns.
+  return query select r.* from public.agent_runs r
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+      and r.delivery_mode <> 'turn' and r.delivery_mode = 'interrupt'
+      and (not joining or app.effective_mode(agent, r.delivery_mode) <> 'turn')
+      and app.takes_commands_of(agent, r.user_id)
+      and (r.task_id is null or exists (
+        select from public.tasks t
+        where t.tenant_id = r.tenant_id and t.id = r.task_id
+          and (app.is_ready(t) = 1 or t.status = 'in_progress' and not exists (
+            select from public.leases l
+            where l.tenant_id = t.tenant_id and l.kind = 'task' and l.id = t.id and l.token = t.lock_token
+              and l.expires_at > v_now))))
+    order by r.priority desc, r.created_at, r.id limit 200;
   if joining then
     return query select r.* from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
-        and r.delivery_mode <> 'turn' and app.effective_mode(agent, r.delivery_mode) <> 'turn'
+        and r.delivery_mode <> 'turn' and r.delivery_mode <> 'interrupt'
+        and app.effective_mode(agent, r.delivery_mode) <> 'turn'
         and app.takes_commands_of(agent, r.user_id)
         and (r.task_id is null or exists (
           select from public.tasks t
@@ -10037,6 +10116,7 @@ begin
   else
     return query select r.* from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+        and r.delivery_mode <> 'interrupt'
         and app.takes_commands_of(agent, r.user_id)
         and (r.task_id is null or exists (
           select from public.tasks t
@@ -18461,7 +18541,7 @@ create or replace view public.command_queue with (security_invoker = true) as
     case when r.status in ('pending', 'queued')
       then row_number() over (
         partition by r.tenant_id, r.agent_id, r.status in ('pending', 'queued')
-        order by r.priority desc, r.created_at, r.id) end as position,
+        order by r.delivery_mode <> 'interrupt', r.priority desc, r.created_at, r.id) end as position,
     r.priority,
     case
       when r.status in ('pending', 'queued') then 'waiting'
@@ -18758,6 +18838,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003505', '3c81e2067c885f157d90fa12054965f3caabade2131919c60299b2668b98a31a', '0.1.0'),
   ('20261201003510', '4a2c22d07826518b9e6a600ddab99c58348ffce09c032d8c25eb70b1ed8374a3', '0.1.0'),
   ('20261201003520', 'ec4a71733636cbb592bf3e1762cc486171a07ee0e845b0b0d78a3ec44b12e2b7', '0.1.0'),
-  ('code', 'b1f961c2e10cee91179208eb6e40c0ecfc68a213a38305bef367fb0ee6ddc5b1', '0.1.0')
+  ('code', '845c0cc48dfd4797de28f5745538d46a1820c27f93f689a6be3f0bac0ef1e1b5', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

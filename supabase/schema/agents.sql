@@ -385,9 +385,29 @@ begin
     order by a.id = app.as_uuid(ref) desc nulls last, a.created_at limit 1;
   if not found then
     perform app.fail('not_found', format('There is no agent %s in this workspace.', left(ref, 80)), null,
-      'list_agents shows those there are; `cairn agent run` starts one.');
+      'list_agents shows those there are; `cairn agent run -- claude` starts one.');
   end if;
   return v_agent;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.find_agent_of_any_time(ref text, actor app.actor)
+ RETURNS public.agents
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_retired public.agents;
+begin
+  select * into v_retired from public.agents a
+    where a.tenant_id = actor.tenant_id and a.retired_at is not null and lower(a.name) = lower(ref)
+      and not exists (
+        select from public.agents o
+        where o.tenant_id = a.tenant_id and o.retired_at is null and lower(o.name) = lower(a.name))
+    order by a.retired_at desc limit 1;
+  return case when v_retired.id is null then app.find_agent(ref, actor) else v_retired end;
 end
 $function$;
 -- owner cairn_owner
@@ -442,7 +462,8 @@ begin
       where a.tenant_id = event.tenant_id and a.retired_at is null and lower(a.name) = lower(v_name)
         and a.id is distinct from agent.id) then
     perform app.fail('already_exists', format('There is another agent %s in this workspace.', v_name),
-      jsonb_build_object('field', 'name'), 'Choose another name with --name.');
+      jsonb_build_object('field', 'name'), 'Choose another name'
+        || case when event.event_type = 'agent.registered' then ' with --name.' else '.' end);
   end if;
 end
 $function$;

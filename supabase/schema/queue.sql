@@ -169,13 +169,27 @@ AS $function$
 declare
   v_now constant timestamptz := app.now();
 begin
-  -- Spelled out in both: a function would be called for each run, and take ten times as long. One query for both, as a
-  -- union of which one half is never begun, has no index for its order: of 10,000 runs it sorts all, and takes thirty
-  -- times as long.
+  -- Spelled out in all: a function would be called for each run, and take ten times as long. One query for all, as a
+  -- union of which one part is never begun, has no index for its order: of 10,000 runs it sorts all, and takes thirty
+  -- times as long. `<> 'turn'` names the index of the few that are no turns.
+  return query select r.* from public.agent_runs r
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+      and r.delivery_mode <> 'turn' and r.delivery_mode = 'interrupt'
+      and (not joining or app.effective_mode(agent, r.delivery_mode) <> 'turn')
+      and app.takes_commands_of(agent, r.user_id)
+      and (r.task_id is null or exists (
+        select from public.tasks t
+        where t.tenant_id = r.tenant_id and t.id = r.task_id
+          and (app.is_ready(t) = 1 or t.status = 'in_progress' and not exists (
+            select from public.leases l
+            where l.tenant_id = t.tenant_id and l.kind = 'task' and l.id = t.id and l.token = t.lock_token
+              and l.expires_at > v_now))))
+    order by r.priority desc, r.created_at, r.id limit 200;
   if joining then
     return query select r.* from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
-        and r.delivery_mode <> 'turn' and app.effective_mode(agent, r.delivery_mode) <> 'turn'
+        and r.delivery_mode <> 'turn' and r.delivery_mode <> 'interrupt'
+        and app.effective_mode(agent, r.delivery_mode) <> 'turn'
         and app.takes_commands_of(agent, r.user_id)
         and (r.task_id is null or exists (
           select from public.tasks t
@@ -188,6 +202,7 @@ begin
   else
     return query select r.* from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+        and r.delivery_mode <> 'interrupt'
         and app.takes_commands_of(agent, r.user_id)
         and (r.task_id is null or exists (
           select from public.tasks t
@@ -534,7 +549,7 @@ begin
     where l.tenant_id = v_actor.tenant_id and l.kind = 'agent' and l.id = v_agent.id
       and l.token = register_agent.token));
   if v_lease.token is null then
-    perform app.fail('lock_held', format('A runner is %s already.', agent ->> 'name'), null,
+    perform app.fail('lock_held', format('%s is already driven by another runner.', agent ->> 'name'), null,
       'Choose another name with --name, or end that runner: its name is free 45 seconds after its last sign.');
   end if;
   perform app.ensure_settling(v_actor.tenant_id, v_now);

@@ -29,7 +29,9 @@ begin
       when 'retired' then format('%s is retired', agent.name)
       when 'lost' then format('%s is not heard of since %s', agent.name, to_char(agent.seen_at at time zone 'UTC',
         'HH24:MI "UTC"'))
-      else format('%s is not running; `cairn agent run` starts it', agent.name) end;
+      else format(case when app.has_no_runner(agent) then '%s is not running'
+        else '%s is not running; `cairn agent run --name %s -- PROGRAM` starts it' end, agent.name,
+        app.shell_word(agent.name)) end;
   end if;
   v_limited := app.limited_until(agent);
   if v_limited > at then
@@ -42,6 +44,21 @@ begin
   end if;
   return null;
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.degraded(agent public.agents, mode text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case when app.effective_mode(agent, mode) <> mode then
+    format('taken as a %s: %s', app.effective_mode(agent, mode), case
+      when agent.driver = 'hook' then 'hooks cannot ' || mode
+      when agent.driver = 'pull' then 'it asks by itself'
+      when mode = 'interrupt' and app.runs_at_once(agent) > 1 then 'of several runs at once none is interrupted'
+      when agent.driver in ('claude', 'codex') then 'each of its runs has a process of its own'
+      else format('%s cannot %s', agent.driver, mode) end) end
 $function$;
 -- owner cairn_owner
 
@@ -294,6 +311,25 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.queue_of(agent public.agents, most integer)
+ RETURNS SETOF public.agent_runs
+ LANGUAGE sql
+ STABLE
+AS $function$
+  (
+    select r.* from public.agent_runs r
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+      and r.delivery_mode <> 'turn' and r.delivery_mode = 'interrupt'
+    order by r.priority desc, r.created_at, r.id limit most)
+  union all
+  (
+    select r.* from public.agent_runs r
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+      and r.delivery_mode <> 'interrupt'
+    order by r.priority desc, r.created_at, r.id limit most)
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.reach_of(agent public.agents)
  RETURNS text
  LANGUAGE sql
@@ -412,10 +448,19 @@ CREATE OR REPLACE FUNCTION app.runs_before(run public.agent_runs, most integer)
 AS $function$
   select count(*)::integer
   from (
-    select from public.agent_runs r
-    where r.tenant_id = run.tenant_id and r.agent_id = run.agent_id and r.status = 'queued'
-      and r.priority >= run.priority
-      and (r.priority > run.priority or (r.created_at, r.id) < (run.created_at, run.id))
+    (
+      select from public.agent_runs r
+      where r.tenant_id = run.tenant_id and r.agent_id = run.agent_id and r.status = 'queued'
+        and r.delivery_mode <> 'turn' and r.delivery_mode = 'interrupt' and run.delivery_mode <> 'interrupt'
+      limit most)
+    union all
+    (
+      select from public.agent_runs r
+      where r.tenant_id = run.tenant_id and r.agent_id = run.agent_id and r.status = 'queued'
+        and (r.delivery_mode = 'interrupt') = (run.delivery_mode = 'interrupt')
+        and r.priority >= run.priority
+        and (r.priority > run.priority or (r.created_at, r.id) < (run.created_at, run.id))
+      limit most)
     limit most) b
 $function$;
 -- owner cairn_owner
@@ -533,19 +578,19 @@ CREATE OR REPLACE FUNCTION app.why_waiting(run public.agent_runs, agent public.a
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_reason constant text := coalesce(app.run_hold(run, agent, at),
+  v_reason text := coalesce(app.run_hold(run, agent, at),
     app.agent_hold(agent, app.effective_mode(agent, run.delivery_mode) <> 'turn', at));
   v_before integer;
 begin
   if agent.id is null then
     return format('%s is not of this workspace', run.agent_name);
-  elsif v_reason is not null then
-    return v_reason;
+  elsif v_reason is null then
+    v_before := app.runs_before(run, 100);
+    v_reason := case when v_before > 0 then format('%s of the queue come%s first', case when v_before = 100
+        then '100 or more' else v_before::text end, case when v_before = 1 then 's' else '' end)
+      else app.when_taken(run, agent, at) end;
   end if;
-  v_before := app.runs_before(run, 100);
-  return case when v_before > 0 then format('%s of the queue come%s first', case when v_before = 100 then '100 or more'
-      else v_before::text end, case when v_before = 1 then 's' else '' end)
-    else app.when_taken(run, agent, at) end;
+  return concat_ws('; ', v_reason, app.degraded(agent, run.delivery_mode));
 end
 $function$;
 -- owner cairn_owner
@@ -565,9 +610,9 @@ declare
   v_now timestamptz := app.now();
 begin
   return jsonb_build_object('runs', coalesce((
-    select jsonb_agg(q.shown order by q.name, q.waits, q.priority desc, q.created_at)
+    select jsonb_agg(q.shown order by q.name, q.place, q.priority desc, q.created_at)
     from (
-      select a.name, r.status = 'queued' as waits, r.priority, r.created_at, app.run_brief(r, a, v_now) as shown
+      select a.name, p.place, r.priority, r.created_at, app.run_brief(r, a, v_now) as shown
       from public.agents a
       cross join lateral (
         (
@@ -576,11 +621,11 @@ begin
           limit v_size)
         union all
         (
-          select * from public.agent_runs x
-          where x.tenant_id = a.tenant_id and x.agent_id = a.id and x.status = 'queued'
-          order by x.priority desc, x.created_at, x.id limit v_size)) r
+          select * from app.queue_of(a, v_size))) r
+      cross join lateral (
+        select case when r.status <> 'queued' then 0 when r.delivery_mode = 'interrupt' then 1 else 2 end as place) p
       where a.tenant_id = v_actor.tenant_id and a.retired_at is null and (v_agent is null or a.id = v_agent)
-      order by a.name, r.status = 'queued', r.priority desc, r.created_at limit v_size) q), '[]'));
+      order by a.name, p.place, r.priority desc, r.created_at limit v_size) q), '[]'));
 end
 $function$;
 -- owner cairn_owner
@@ -595,7 +640,7 @@ CREATE OR REPLACE FUNCTION public.list_runs(agent text DEFAULT NULL::text, open_
 AS $function$
 declare
   v_actor app.actor := app.authenticate(actor);
-  v_agent uuid := case when agent is not null then (app.find_agent(agent, v_actor)).id end;
+  v_agent uuid := case when agent is not null then (app.find_agent_of_any_time(agent, v_actor)).id end;
   v_size integer := app.page_size(page_size, 100);
   v_question text := concat_ws(' ', 'runs', v_agent, open_only);
   v_after jsonb := app.decode_cursor(cursor, v_question);

@@ -73,7 +73,7 @@ create view public.command_queue with (security_invoker=true) as
     r.command_id,
     r.agent_id,
         CASE
-            WHEN r.status = ANY (ARRAY['pending'::public.agent_run_status, 'queued'::public.agent_run_status]) THEN row_number() OVER (PARTITION BY r.tenant_id, r.agent_id, (r.status = ANY (ARRAY['pending'::public.agent_run_status, 'queued'::public.agent_run_status])) ORDER BY r.priority DESC, r.created_at, r.id)
+            WHEN r.status = ANY (ARRAY['pending'::public.agent_run_status, 'queued'::public.agent_run_status]) THEN row_number() OVER (PARTITION BY r.tenant_id, r.agent_id, (r.status = ANY (ARRAY['pending'::public.agent_run_status, 'queued'::public.agent_run_status])) ORDER BY (r.delivery_mode <> 'interrupt'::text), r.priority DESC, r.created_at, r.id)
             ELSE NULL::bigint
         END AS "position",
     r.priority,

@@ -111,7 +111,26 @@ describe('agents', () => {
     ])
       expect(stdout).toMatch(line);
     expect((await world.run(['agents', 'rename', 'claude-1', 'tester'])).stdout).toBe('claude-1 is tester now.\n');
-    expect((await world.run(['agents', 'retire', 'tester'])).stdout).toBe('tester is retired, and its name is free.\n');
+    await world.runner('other');
+    expect(await world.run(['agents', 'rename', 'tester', 'OTHER'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/another agent OTHER .*\n.*Choose another name\.\n/),
+    });
+    expect((await world.run(['agents', 'retire', 'other'])).stdout).toBe('other is retired, and its name is free.\n');
+    await world.run(['send', 'And then?']);
+    expect(await world.run(['agents', 'retire', 'tester'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(
+        /tester is at work: with it 1 run ends, 1 of its queue is cancelled\.\n.*Add --yes to do it\.\n/,
+      ),
+    });
+    expect((await world.run(['agents', 'retire', 'tester', '--yes'])).stdout).toBe(
+      'tester is retired, and its name is free: 1 run ends, 1 of its queue is cancelled.\n',
+    );
+    expect((await world.json('runs', '--agent', 'Tester')).runs).toMatchObject([
+      { status: 'cancelled' },
+      { status: 'failed', end_reason: 'lost' },
+    ]);
     expect((await world.run(['agents'])).stdout).toMatch(/^No agents/);
     expect((await world.run(['agents', 'list', '--all'])).stdout).toMatch(/\ntester .*retired/);
   });
@@ -147,6 +166,14 @@ describe('a stop', () => {
     expect(stdout).toMatch(/claude-1 .* stopped .* is stopped by .*: It goes in circles\./);
     expect(stdout).toMatch(/claude-2 .* online /);
     expect((await world.run(['go-on', 'claude-1'])).stdout).toBe('claude-1 may go on.\n');
+  });
+
+  test('by name outlasts the end of that of the workspace, which says so', async () => {
+    await world.run(['stop', 'claude-2']);
+
+    expect((await world.run(['go-on'])).stdout).toBe(
+      'The agents of the workspace may go on.\nclaude-2 stays stopped, as it was stopped by name: cairn go-on claude-2\n',
+    );
   });
 
   test('goes on with the next agent after a refusal', async () => {

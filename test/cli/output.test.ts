@@ -4,6 +4,7 @@ import type { Context } from '../../src/context.ts';
 import { type Local, openLocal } from '../../src/local.ts';
 import { createLog } from '../../src/log.ts';
 import { cairn } from '../support/cairn.ts';
+import { call } from '../support/calls.ts';
 import { openPersonWorld, type PersonWorld } from '../support/person-world.ts';
 import { begunRun, claimed, completed, pieces, runnerOf } from '../support/runners.ts';
 
@@ -83,6 +84,45 @@ describe('the output of a run', () => {
       ...[{ content: 'a' }, { content: 'b' }, { run, left_out: { bytes: 37_200_000, why: 'run' } }],
       ...[{ content: 'g' }, { left_out: { bytes: 2_000 } }],
     ]);
+  });
+
+  test('of an agent is that at work, then the latest that has begun, then what waits', async () => {
+    const { runner, run, add, lock_token } = await begunRun(ctx, 'heron-9');
+    await add(pieces(['one']));
+    await call(ctx, 'send_command', { to: ['heron-9'], content: 'x' });
+
+    expect(await output('heron-9')).toEqual({ code: 0, stdout: 'one', stderr: '' });
+    await runner.report(run, lock_token, [completed]);
+    expect(await output('heron-9')).toEqual({ code: 0, stdout: 'one', stderr: '' });
+
+    const other = await runnerOf(ctx, 'heron-10', { config: { runs_at_once: 2 } });
+    await call(ctx, 'send_command', { to: ['heron-10'], content: 'x' });
+    expect(await output('heron-10')).toMatchObject({
+      stderr: expect.stringMatching(/^! The run \w{8} waits: heron-10 takes it next\. It has printed nothing yet\.\n$/),
+    });
+    await call(ctx, 'send_command', { to: ['heron-10'], content: 'y' });
+    const a = await claimed(other);
+    const b = await claimed(other, [a.run.id]);
+    await other.add(b.run.id, b.lock_token, pieces(['b']));
+    expect(await output('heron-10')).toEqual({
+      ...{ code: 0, stdout: 'b' },
+      stderr: `! Of 2 runs at work this is ${b.run.id.slice(-8)}, the latest; the others: ${a.run.id.slice(-8)}.\n`,
+    });
+
+    const interrupt = (name: string) => world.run(['runs', 'interrupt', name]);
+    expect(await interrupt('heron-10')).toMatchObject({ code: 2, stderr: expect.stringContaining('2 runs at work') });
+    expect(await interrupt('heron-9')).toMatchObject({ code: 1, stderr: expect.stringContaining('no run at work') });
+    const second = (await claimed(runner)).run.id;
+    expect(await interrupt('heron-9')).toMatchObject({ code: 0, stdout: expect.stringContaining(second.slice(-8)) });
+  });
+
+  test('of an attempt that there was not, or of no run, is refused', async () => {
+    const { run } = await begunRun(ctx, 'heron-11');
+    expect(await output(run, '--attempt', '7')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/There is no attempt 7 of this run\.\n.*Its latest is 1\.\n/),
+    });
+    expect(await output('')).toMatchObject({ code: 2, stderr: expect.stringContaining('Which run?') });
   });
 
   test('is the latest attempt, or the one that is asked for', async () => {

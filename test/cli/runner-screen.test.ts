@@ -30,6 +30,15 @@ describe('the screen of a runner', () => {
     expect(text()).toBe('▶ command 11111111 from ada: Fish.\none two\n✓ completed\n');
   });
 
+  test('ends the reason of a stop with one full stop', () => {
+    const { of, text } = screen();
+
+    of.tell({ what: 'stopped', why: 'all agents are stopped: Smoke.' });
+    of.tell({ what: 'stopped', why: 'all agents are stopped' });
+
+    expect(text()).toBe('Stopped: all agents are stopped: Smoke.\nStopped: all agents are stopped.\n');
+  });
+
   test('says which of several runs printed, asked and ended, and joins no lines of theirs', () => {
     const { of, started, ended, text } = screen();
 

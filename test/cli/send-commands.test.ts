@@ -37,6 +37,21 @@ describe('a command', () => {
     });
   });
 
+  test('for an agent of one project is refused with the option that names it', async () => {
+    await world.runner('claude-1', { project: 'web' });
+    await world.runner('claude-2');
+    await world.run(['project', 'create', 'shop']);
+
+    expect(await world.run(['--project', 'shop', 'send', 'Look.', '--to', 'claude-1'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/claude-1 works for one project alone\.\n.*Name it: `--project web`\.\n/),
+    });
+    expect((await world.run(['agents'])).stdout).toMatch(/PROJECT.*\n(.*\n)*claude-1 .* web /);
+    expect(await world.run(['--project', 'shop', 'send', 'Look.', '--to', 'type:codex'])).toMatchObject({
+      stderr: expect.stringContaining('`cairn agent run -- claude` starts one.'),
+    });
+  });
+
   test('names its agent if there are several', async () => {
     await world.runner('claude-1');
     await world.runner('codex-1', { type: 'codex' });
@@ -148,11 +163,11 @@ describe('waiting for a command', () => {
     const waited = started('Look.', '--to', 'claude-1');
     const { run, lock_token } = await take(one);
     const { type, data } = completed;
-    await one.report(run.id, lock_token, [{ type, data: { ...data, result: 'All is well.' } }]);
+    await one.report(run.id, lock_token, [{ type, data: { ...data, result: 'Looking…\n\n  All is well. \n\n' } }]);
 
-    const { code, stdout } = await waited;
+    const { code, stdout, stderr } = await waited;
 
-    expect(code).toBe(0);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^The command \w{8} is (queued|executing)\.\n/);
     expect(stdout).toMatch(/\nclaude-1: completed, All is well\.\nThe command \w{8} is completed\.\n$/);
   });
@@ -173,10 +188,13 @@ describe('waiting for a command', () => {
 
   test('ends with a command that nobody takes in its time', { timeout: 30_000 }, async () => {
     await world.runner('claude-1');
+    await (await world.runner('heron-1')).beat({ leaving: true });
 
-    const { code, stdout } = await started('Look.', '--to', 'claude-1', '--ttl', '1s');
+    const { code, stdout, stderr } = await started('Look.', '--to', 'all', '--ttl', '1s');
 
     expect(code).toBe(1);
+    expect(stderr).toBe('cairn: 1 of 2 agents is not running: heron-1. It is waited for until the command expires.\n');
+    expect(stdout).toContain('is not running; `cairn agent run --name heron-1 -- PROGRAM` starts it');
     expect(stdout).toMatch(/The command \w{8} is expired\.\n$/);
   });
 });
@@ -195,7 +213,7 @@ describe('the queue and the runs', () => {
       ['AGENT', 'STATUS', 'PRIORITY', 'MODE', 'COMMAND', 'NOTE'],
       ['claude-1', 'running', '90', 'interrupt', 'Mend it.', expect.stringMatching(/now|ago/)],
       ['claude-1', 'queued', '50', 'turn', 'Run the tests.', 'is busy'],
-      ['claude-1', 'queued', '10', 'steer', 'Push.', 'is busy'],
+      ['claude-1', 'queued', '10', 'steer', 'Push.', 'is busy; taken as a turn: pipe cannot steer'],
     ]);
     expect((await world.json('queue')).runs).toHaveLength(3);
     await one.report(run.id, lock_token, [completed]);

@@ -1,5 +1,7 @@
 import { describe, expect } from 'vitest';
-import { getControl } from '../../src/services/runner.ts';
+import type { Context } from '../../src/context.ts';
+import type { RunBrief } from '../../src/events/runs.ts';
+import { getControl, registerAgent } from '../../src/services/runner.ts';
 import { callerOf } from '../support/callers.ts';
 import { call, plan } from '../support/calls.ts';
 import { verify } from '../support/commands.ts';
@@ -117,6 +119,70 @@ describe('a run that no claim would start', () => {
         value: taken.status === 'fulfilled' ? { nothing: expect.any(String) } : { run: { task: `web-${n}` } },
       });
     }
+  });
+});
+
+describe('a command that interrupts', () => {
+  const waiting = async (as: (name: string) => Context) => {
+    const { runs } = await call(as('ada'), 'list_queue');
+    return (runs as RunBrief[]).filter(({ status }) => status === 'queued').map(({ mode, why }) => `${mode}: ${why}`);
+  };
+
+  test('comes first where its agent cannot interrupt, in the queue and in lists, and says so', async ({
+    as,
+    sql,
+    people: { owner },
+  }) => {
+    const runner = await runnerOf(as('ada'), 'claude-1', { config: { modes: ['turn'] } });
+    const send = (content: string, given: object = {}) =>
+      call(as('ada'), 'send_command', { to: ['claude-1'], content, ...given });
+    await send('at work');
+    const { run, lock_token } = await claimed(runner);
+    await send('urgent', { priority: 100 });
+    await send('plain');
+    expect(await send('stop that', { mode: 'interrupt', priority: 1 })).toMatchObject({
+      runs: [{ why: 'claude-1 is busy; taken as a turn: pipe cannot interrupt' }],
+    });
+
+    expect(await waiting(as)).toEqual([
+      'interrupt: claude-1 is busy; taken as a turn: pipe cannot interrupt',
+      'turn: claude-1 is busy',
+      'turn: claude-1 is busy',
+    ]);
+    const { rows } = await sql.query(
+      `select content from public.command_queue where tenant_id = $1 and position is not null order by position`,
+      [owner.tenant_id],
+    );
+    expect(rows.map(({ content }) => content)).toEqual(['stop that', 'urgent', 'plain']);
+    await runner.report(run.id, lock_token, [completed]);
+    expect(await waiting(as)).toEqual([
+      'interrupt: claude-1 takes it next; taken as a turn: pipe cannot interrupt',
+      'turn: 1 of the queue comes first',
+      'turn: 2 of the queue come first',
+    ]);
+    expect(await claimed(runner)).toMatchObject({ deliver: 'turn', command: { content: 'stop that' } });
+  });
+
+  test('comes before what steers where its agent can', async ({ as }) => {
+    const runner = await runnerOf(as('ada'), 'claude-1', { config: { modes: ['turn', 'steer', 'interrupt'] } });
+    await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'at work' });
+    const { run } = await claimed(runner);
+    await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'a', mode: 'steer', priority: 100 });
+    await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'b', mode: 'interrupt' });
+
+    expect(await claimed(runner, [run.id])).toMatchObject({ deliver: 'interrupt', command: { content: 'b' } });
+  });
+
+  test.for([
+    ['claude', { modes: ['turn'], runs_at_once: 2 }, 'interrupt', 'of several runs at once none is interrupted'],
+    ['claude', { modes: ['turn', 'interrupt'] }, 'steer', 'each of its runs has a process of its own'],
+    ['pty', { modes: ['turn', 'interrupt'] }, 'steer', 'pty cannot steer'],
+  ] as const)('or steers says why it is taken as a turn: %s', async ([driver, config, mode, reason], { as }) => {
+    const about = { name: 'heron-1', type: 'other', driver, host_machine: 'box', config };
+    await registerAgent(as('ada'), { agent: about });
+    expect(await call(as('ada'), 'send_command', { to: ['heron-1'], content: 'x', mode })).toMatchObject({
+      runs: [{ why: `heron-1 takes it next; taken as a turn: ${reason}` }],
+    });
   });
 });
 

@@ -86,6 +86,7 @@ describe('cairn agent run --url', { timeout: 120_000 }, () => {
     expect(command).toMatchObject({ status: 'completed', runs: [{ result: 'saw none heron' }] });
     expect(driving.stdout).toContain('saw none heron');
     expect(await driving.end('SIGTERM')).toBe(0);
+    expect(driving.stdout).toContain('Ending heron…\n');
     expect((await run('agents')).stdout).toMatch(/heron .*offline/);
   });
 

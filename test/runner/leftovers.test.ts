@@ -103,7 +103,10 @@ describe('an earlier runner of the name', () => {
   test('refuses another while it is alive', async () => {
     const runner = { pid: process.pid, began: await beganAt(process.pid) };
 
-    await expect(end([], { runner })).rejects.toMatchObject({ code: 'lock_held' });
+    await expect(end([], { runner })).rejects.toMatchObject({
+      code: 'lock_held',
+      message: expect.stringMatching(/^[\w-]+ is already driven by process \d+\.$/),
+    });
   });
 
   test('refuses none, and has its lease, where nobody knows whether it is alive', async () => {

@@ -4,7 +4,9 @@ import type { Agent } from '../../events/agents.ts';
 import type { RunBrief } from '../../events/runs.ts';
 import { getAgent } from '../../services/agents.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
+import { amount } from '../../tools/render.ts';
 import { inLocalContext, perform } from '../local-context.ts';
+import { mistyped } from '../mistyped.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 import { hooksNeverSeen, hooksThatGaveUp } from './hooks-seen.ts';
@@ -47,10 +49,24 @@ export async function runRename(config: Config, [agent, name]: [string, string],
   printResult(changed, options, () => [`${agent} is ${changed.name} now.`]);
 }
 
-/** `cairn agents retire NAME`. */
-export async function runRetire(config: Config, agent: string, options: JsonOption): Promise<void> {
-  const changed = await inLocalContext(config, (ctx) => change(ctx, { agent, change: 'retire' }));
-  printResult(changed, options, () => [`${changed.name} is retired, and its name is free.`]);
+export type RetireOptions = JsonOption & { yes?: true };
+
+/** `cairn agents retire NAME`: what it does and what waits for it ends with it. */
+export async function runRetire(config: Config, agent: string, { yes, ...options }: RetireOptions): Promise<void> {
+  const { changed, ended } = await inLocalContext(config, async (ctx) => {
+    const { name, running = [], queued } = await getAgent(ctx, { agent });
+    const ended = [
+      running.length > 0 && `${amount(running.length, 'run')} ${running.length === 1 ? 'ends' : 'end'}`,
+      queued > 0 && `${queued} of its queue ${queued === 1 ? 'is' : 'are'} cancelled`,
+    ].filter((part) => part !== false);
+    if (running.length > 0 && !yes) {
+      throw mistyped(`${name} is at work: with it ${ended.join(', ')}.`, 'Add --yes to do it.');
+    }
+    return { changed: await change(ctx, { agent, change: 'retire' }), ended };
+  });
+  printResult(changed, options, () => [
+    `${changed.name} is retired, and its name is free${ended.length === 0 ? '' : `: ${ended.join(', ')}`}.`,
+  ]);
 }
 
 function change(ctx: Context, given: object): Promise<Agent> {
@@ -62,9 +78,11 @@ export function runsOf(agents: readonly Agent[]): RunBrief[] {
 }
 
 export function agentTable(agents: readonly Agent[], contents: Contents): string[] {
+  const ofSeveral = new Set(agents.map(({ project }) => project)).size > 1;
   return table(agents, [
     { heading: 'AGENT', text: ({ name }) => name, style: (text) => styled('bold', text) },
     { heading: 'TYPE', text: ({ type }) => type, spare: 2 },
+    { heading: 'PROJECT', text: ({ project = 'any' }) => (ofSeveral ? project : ''), spare: 3 },
     { heading: 'HOST', text: ({ host = '' }) => host, style: (text) => styled('dim', text), spare: 1 },
     { heading: 'STATE', text: stateOf, style: (text, agent) => styled(stateStyle(agent), text) },
     { heading: 'DOES', text: (agent) => workOf(agent, contents), style: workStyle, flexible: true, spare: 6 },

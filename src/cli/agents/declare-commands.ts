@@ -132,7 +132,7 @@ export function addRunsCommands(program: Command): void {
   runs.addHelpText('after', examples('cairn runs', 'cairn runs --agent claude-1 --open', 'cairn runs show 3f2a91c0'));
   runs
     .command('list', { isDefault: true })
-    .description('list the runs, the latest first; with --agent, those of one agent')
+    .description('list the runs, the latest first; with --agent NAME, which every command takes, those of one agent')
     .option('--open', 'only those that have not ended')
     .option(...FOLLOW_OPTION)
     .option(...LIMIT_OPTION)
@@ -157,7 +157,7 @@ export function addRunsCommands(program: Command): void {
     );
   runs
     .command('interrupt <run>')
-    .description('end a run: its runner ends it, and its agent goes on with the next of its queue')
+    .description('end a run, named by its id, the end of it, or its agent: its runner ends it, and the agent goes on')
     .option(...WHY_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn runs interrupt 3f2a91c0 -m "Wrong branch."'))

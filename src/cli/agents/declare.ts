@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { command, examples, JSON_OPTION } from '../command.ts';
 import type { JsonOption } from '../terminal/output.ts';
-import type { AgentsOptions } from './agents.ts';
+import type { AgentsOptions, RetireOptions } from './agents.ts';
 import type { StopOptions } from './stop.ts';
 
 const WHY_OPTION = ['-m, --message <text>', 'why'] as const;
@@ -76,10 +76,11 @@ function addChangeAgent(agents: Command): void {
   agents
     .command('retire <name>')
     .description('retire an agent that is needed no more; its history stays')
+    .option('--yes', 'also one that is at work: its runs end, its queue is cancelled')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn agents retire claude-1'))
     .action(
-      command(async (config, name: string, options: JsonOption) =>
+      command(async (config, name: string, options: RetireOptions) =>
         (await loadAgents()).runRetire(config, name, options),
       ),
     );

@@ -25,7 +25,7 @@ export async function findAgent(ctx: Context, given: string): Promise<Agent> {
     if (found !== undefined) return found;
   }
   throw new DomainError('not_found', `There is no agent ${given.slice(0, 80)} in this workspace.`, {
-    hint: '`cairn agents` shows those there are; `cairn agent run` starts one.',
+    hint: '`cairn agents` shows those there are; `cairn agent run -- claude` starts one.',
   });
 }
 
@@ -56,6 +56,11 @@ export function askedOf({ command = '' }: Pick<RunBrief, 'command'>, contents: C
 
 export function firstLine(content: string): string {
   return content.trim().split('\n', 1)[0] ?? '';
+}
+
+/** What a program said last tells more than how it began. */
+export function lastLine(content: string): string {
+  return content.trim().split('\n').at(-1)?.trim() ?? '';
 }
 
 /** A reason beside the name of its agent, which it need not repeat. */

@@ -1,16 +1,19 @@
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
+import { isId } from '../../events/ids.ts';
 import type { RunBrief } from '../../events/runs.ts';
 import { cleanLine } from '../../text.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
 import { inLocalContext, perform } from '../local-context.ts';
+import { mistyped } from '../mistyped.ts';
 import { readPages } from '../pagination.ts';
 import { findByEnd, shortId } from '../short-id.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 import { followRuns } from './follow.ts';
-import { askedOf, besideName, type Contents, firstLine, readContents } from './reading.ts';
+import { runsOfAgent } from './named-runs.ts';
+import { askedOf, besideName, type Contents, lastLine, readContents } from './reading.ts';
 
 const KNOWN_MAX = 1_000;
 const MINUTE_SECONDS = 60;
@@ -50,16 +53,31 @@ export async function runShowRun(config: Config, given: string, options: JsonOpt
   printResult(run, options, () => runLines(run, contents));
 }
 
-/** `cairn runs interrupt ID`: its runner ends it. */
+/** `cairn runs interrupt RUN`: its runner ends it. */
 export async function runInterrupt(
   config: Config,
   given: string,
   { message, ...options }: InterruptOptions,
 ): Promise<void> {
   const run = await inLocalContext(config, async (ctx) =>
-    perform(ctx, agentTools.commands.interrupt_run, { run: (await findRun(ctx, given)).id, reason: message }),
+    perform(ctx, agentTools.commands.interrupt_run, { run: await runToInterrupt(ctx, given), reason: message }),
   );
   printResult(run, options, () => [`The run ${shortId(run.id)} will be interrupted by the runner of ${run.agent}.`]);
+}
+
+/** Finds a run by its id, the end of it, or as the one that an agent has at work. */
+async function runToInterrupt(ctx: Context, given: string): Promise<string> {
+  const ofAgent = given === '' || isId(given) ? undefined : await runsOfAgent(ctx, given);
+  if (ofAgent === undefined) return (await findRun(ctx, given)).id;
+  const [only, ...others] = ofAgent.atWork;
+  if (only === undefined) {
+    throw new DomainError('not_found', `${given} has no run at work.`, {
+      hint: '`cairn commands cancel` takes back what waits.',
+    });
+  }
+  if (others.length === 0) return only.id;
+  const ids = ofAgent.atWork.map(({ id }) => shortId(id));
+  throw mistyped(`${given} has ${ids.length} runs at work: ${ids.join(', ')}.`, 'Name one of them.');
 }
 
 type Found = { runs: RunBrief[]; more: boolean };
@@ -125,7 +143,7 @@ export function noteOfRun({
   ...run
 }: RunBrief): string {
   if (run.ended_at !== undefined) {
-    const cameOfIt = error ?? interrupt_reason ?? firstLine(result);
+    const cameOfIt = error ?? interrupt_reason ?? lastLine(result);
     return [cameOfIt, notRecorded(run.not_recorded)].filter(Boolean).join('; ');
   }
   if (interrupt_requested) return `will be interrupted${interrupt_reason === undefined ? '' : `: ${interrupt_reason}`}`;

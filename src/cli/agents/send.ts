@@ -6,6 +6,7 @@ import { COMMAND_CHARACTERS_MAX, type Command } from '../../events/commands.ts';
 import { said } from '../../text.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
 import { presets as presetTools } from '../../tools/presets.ts';
+import { amount } from '../../tools/render.ts';
 import { inLocalContext, parseGiven, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { shortId } from '../short-id.ts';
@@ -18,6 +19,7 @@ import { noteOfRun, statusOfRun } from './runs.ts';
 import { waitForRuns } from './wait.ts';
 
 const NAMED_MAX = 10;
+const ABSENT = new Set(['connecting', 'offline', 'lost']);
 
 export type SendOptions = JsonOption & {
   to?: string[];
@@ -44,7 +46,10 @@ export async function runSend(config: Config, words: string[], options: SendOpti
       perform(ctx, agentTools.commands.send_command, { ...given, content }),
     );
     if (!options.wait) return printResult(sent, options, sentLines);
-    if (!options.json) printLine(sentLines(sent).join('\n'));
+    if (!options.json) {
+      printLine(sentLines(sent).join('\n'));
+      await tellAbsent(ctx, sent);
+    }
     const { command, left } = await waitForRuns(ctx, sent, options);
     if (left) {
       process.stderr.write(
@@ -56,6 +61,23 @@ export async function runSend(config: Config, words: string[], options: SendOpti
     printResult(command, options, ({ id, status }) => [`The command ${shortId(id)} is ${endOf(status)}.`]);
     if (command.status !== 'completed') process.exitCode = 1;
   });
+}
+
+/** Says how many agents are waited for that may never come. */
+async function tellAbsent(ctx: Context, { runs = [] }: Command): Promise<void> {
+  const named = new Set(runs.map(({ agent }) => agent));
+  const absent = (await readAgents(ctx)).filter(({ name, state }) => named.has(name) && ABSENT.has(state));
+  if (absent.length === 0) return;
+  const [are, they] = absent.length === 1 ? ['is', 'It is'] : ['are', 'They are'];
+  process.stderr.write(
+    `cairn: ${absent.length} of ${amount(named.size, 'agent')} ${are} not running: ${namesOf(absent)}. ` +
+      `${they} waited for until the command expires.\n`,
+  );
+}
+
+function namesOf(agents: readonly { name: string }[]): string {
+  const names = agents.slice(0, NAMED_MAX).map(({ name }) => name);
+  return `${names.join(', ')}${agents.length > NAMED_MAX ? ', …' : ''}`;
 }
 
 /** A command whose agent never came has not ended: nobody has taken it in its time. */
@@ -121,9 +143,8 @@ async function onlyAgent(ctx: Context, preset: string | undefined): Promise<stri
     });
   }
   if (others.length === 0) return [only.name];
-  const names = [only, ...others].map(({ name }) => name);
   throw mistyped(
-    `There are ${names.length} agents: ${names.slice(0, NAMED_MAX).join(', ')}${names.length > NAMED_MAX ? ', …' : ''}.`,
+    `There are ${others.length + 1} agents: ${namesOf([only, ...others])}.`,
     'Name one with --to NAME, or all with --to all.',
   );
 }

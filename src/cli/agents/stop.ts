@@ -3,12 +3,14 @@ import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import type { Agent } from '../../events/agents.ts';
 import type { Stop } from '../../services/agents.ts';
+import { asSentence } from '../../text.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
 import { amount } from '../../tools/render.ts';
 import { eachGiven } from '../each-given.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { type JsonOption, printResult } from '../terminal/output.ts';
+import { readAgents } from './reading.ts';
 
 export type StopOptions = JsonOption & { all?: true; everywhere?: true; message?: string };
 
@@ -40,7 +42,12 @@ async function switchAgents(
     }
     const reach = everywhere ? 'installation' : 'workspace';
     const done = await perform(ctx, agentTools.commands.stop_agents, { reach, stopped, reason });
-    printResult(done, options, allLines);
+    const named =
+      stopped || options.json ? [] : (await readAgents(ctx)).filter((agent) => agent.paused_at !== undefined);
+    printResult(done, options, () => [
+      ...allLines(done),
+      ...named.map(({ name }) => `${name} stays stopped, as it was stopped by name: cairn go-on ${name}`),
+    ]);
   });
 }
 
@@ -64,7 +71,7 @@ function goingLines({ name, stopped }: Agent): string[] {
 }
 
 function mayGoOn(who: string, stopped: string | undefined): string {
-  return `${who} may go on${stopped === undefined ? '' : `, but ${stopped.replace(/\.$/, '')}`}.`;
+  return asSentence(`${who} may go on${stopped === undefined ? '' : `, but ${stopped}`}`);
 }
 
 function allLines({ reach, stopped, running, still }: z.infer<typeof Stop>): string[] {

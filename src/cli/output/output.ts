@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
+import { DomainError } from '../../errors.ts';
 import { hintsFor } from '../../events/hints.ts';
 import { PrintedText } from '../../printed.ts';
 import type { OutputPage } from '../../services/output.ts';
@@ -71,6 +72,8 @@ async function printPages(ctx: Leaving, run: string, { options, printer, hints }
   while (!signal.aborted) {
     const from = { run, attempt, after_sequence: after, last_bytes };
     const page = await perform(ctx, person.list_output, { ...from, page_size: PAGE_SIZE });
+    if (options.attempt !== undefined && options.attempt > page.attempts)
+      throw noAttempt(options.attempt, page.attempts);
     const first = page.chunks[0]?.sequence ?? 0;
     if (last_bytes !== undefined && first > 0) {
       await printer.remark(`Earlier output is not shown: all of it with ${options.follow ? '--all' : 'no --tail'}.`);
@@ -91,6 +94,12 @@ async function printPages(ctx: Leaving, run: string, { options, printer, hints }
     if (ended || !options.follow) return;
     await hints.next(hints.hears() ? POLL_MS.hearing : POLL_MS.deaf);
   }
+}
+
+function noAttempt(attempt: number, attempts: number): DomainError {
+  return new DomainError('not_found', `There is no attempt ${attempt} of this run.`, {
+    hint: attempts === 0 ? 'It has not begun.' : `Its latest is ${attempts}.`,
+  });
 }
 
 /** Prints what a terminal may show, and remarks on standard error, so that a file has the output alone. */

@@ -1,5 +1,5 @@
 import type { Notice } from '../../runner/notice.ts';
-import { cleanLine } from '../../text.ts';
+import { asSentence, cleanLine } from '../../text.ts';
 import { styled } from '../terminal/output.ts';
 
 type About = { name: string; what: 'database' | 'server' };
@@ -14,7 +14,7 @@ export function noticeLine(notice: Notice, { name, what }: About): string | unde
     case 'back':
       return `The ${what} answers again.`;
     case 'stopped':
-      return styled('yellow', `Stopped: ${notice.why}.`);
+      return styled('yellow', `Stopped: ${asSentence(notice.why)}`);
     case 'refused':
       return styled('yellow', `The ${what} refuses: ${cleanLine(notice.why).slice(0, 300)}`);
     case 'unrecorded': {

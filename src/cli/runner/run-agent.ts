@@ -63,7 +63,9 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
         throw error;
       }
       try {
-        await untilEnd(runner, held.link);
+        await untilEnd(runner, held.link, () => {
+          if (!options.json) printLine(`Ending ${name}…`);
+        });
       } finally {
         await held.link.quit();
         await steps.end(STEPS_MS_MAX);
@@ -200,8 +202,8 @@ function configOf({ accept, account, atOnce }: AgentRunOptions): Record<string, 
   };
 }
 
-async function untilEnd(runner: Runner, link: HolderLink): Promise<void> {
-  const told = new Promise<void>((resolve) => onStopSignal(resolve));
+async function untilEnd(runner: Runner, link: HolderLink, say: () => void): Promise<void> {
+  const told = new Promise<void>((resolve) => onStopSignal(resolve)).then(say);
   try {
     await Promise.race([told, runner.ended(), link.failed]);
   } finally {
