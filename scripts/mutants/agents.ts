@@ -6,7 +6,11 @@ export const AGENTS = Object.freeze([
   ...refusals('core', 'test/core/agents.test.ts', [
     { within: 'app.find_agent', find: 'There is no agent %s in this workspace.', name: 'is refused where nobody' },
     { within: 'app.find_targets', find: 'There is no agent for %s.', name: 'is refused where nobody' },
-    { within: 'public.register_agent', find: '%s is already driven by another runner.', name: 'has one runner at a time' },
+    {
+      within: 'public.register_agent',
+      find: '%s is already driven by another runner.',
+      name: 'has one runner at a time',
+    },
   ]),
   ...refusals('core', 'test/core/agent-refusals.test.ts', [
     { within: 'app.check_form', find: '%s must be %s.', name: 'is spoken for by the runner of its owner alone' },
