@@ -18837,7 +18837,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003500', '798e6994eb592fcd9147998851401713c0b81df9adbca4222589f0fa95a6489d', '0.1.0'),
   ('20261201003505', '3c81e2067c885f157d90fa12054965f3caabade2131919c60299b2668b98a31a', '0.1.0'),
   ('20261201003510', '4a2c22d07826518b9e6a600ddab99c58348ffce09c032d8c25eb70b1ed8374a3', '0.1.0'),
-  ('20261201003520', 'ec4a71733636cbb592bf3e1762cc486171a07ee0e845b0b0d78a3ec44b12e2b7', '0.1.0'),
+  ('20261201003520', 'f8064850629b0ce41c76700e0564bd911d5b68be45a9792af7d1d444729d77c6', '0.1.0'),
   ('code', '845c0cc48dfd4797de28f5745538d46a1820c27f93f689a6be3f0bac0ef1e1b5', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

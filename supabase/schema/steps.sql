@@ -36,9 +36,7 @@ create table public.run_usage (
   cost_usd numeric not null,
   tokens_unpriced bigint not null,
   constraint run_usage_pkey PRIMARY KEY (tenant_id, run_id, model, day),
-  constraint run_usage_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
-  constraint run_usage_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
-  constraint run_usage_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES public.agent_runs(tenant_id, id)
+  constraint run_usage_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id)
 );
 CREATE INDEX idx_run_usage_day ON public.run_usage USING btree (tenant_id, day);
 CREATE INDEX idx_run_usage_project_id ON public.run_usage USING btree (project_id);

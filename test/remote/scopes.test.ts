@@ -55,6 +55,9 @@ async function fill(ctx: Context): Promise<void> {
 /** The arguments with which each tool shows as much as it can. */
 const READS: Readonly<Record<string, object>> = {
   ...READING_TOOLS,
+  get get_run() {
+    return { run };
+  },
   get get_output() {
     return { run };
   },
