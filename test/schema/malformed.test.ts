@@ -175,6 +175,6 @@ test('no argument of any function that signed-in users may call is refused by Po
     expect(raw).toEqual([]);
     const silent = (await callables(sql)).map(({ name }) => name).filter((name) => !answered.has(name));
     // There is no table of records to ask yet, and nobody who signs in runs the server.
-    expect(silent).toEqual(['import_records', 'read_records', 'set_output_quota']);
+    expect(silent).toEqual(['import_records', 'read_records', 'set_model_price', 'set_output_quota']);
   });
 });

@@ -6,7 +6,7 @@ type Table = { name: string; columns: Column[] };
 // Tables of records are left out, with their partitions. Tables that the migrations fill are the same for all workspaces; of served URLs there are at most ten.
 const CONSTANTS = [
   ...['event_fields', 'event_types', 'read_models', 'record_tables', 'served_urls', 'task_moves'],
-  ...['system_config', 'system_config_history'],
+  ...['model_prices', 'system_config', 'system_config_history'],
 ];
 
 // A column of a unique index varies; where one of them is a uuid, that is enough. Who is alone in a table varies by
