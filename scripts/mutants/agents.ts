@@ -68,7 +68,7 @@ export const AGENTS = Object.freeze([
     {
       file: SQL,
       within: 'app.count_driven',
-      find: "  set app.project_id = ''\n",
+      find: "  perform set_config('app.project_id', '', true);\n",
       name: 'count for a token that sees one project alone',
     },
   ]),

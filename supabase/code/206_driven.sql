@@ -17,13 +17,20 @@ $$;
 -- see, because it is limited to a project, count too.
 create or replace function app.count_driven(tenant_id uuid, at timestamptz, but uuid default null)
   returns bigint
-  language sql
-  stable
+  language plpgsql
   set search_path = pg_catalog, pg_temp
-  set app.project_id = ''
 as $$
-  select coalesce(sum(app.runs_at_once(a)), 0)
-  from app.driven_agents(count_driven.tenant_id, at) a where a.id is distinct from but
+declare
+  v_project constant text := coalesce(current_setting('app.project_id', true), '');
+  v_driven bigint;
+begin
+  -- Not as an option of the function, which takes a superuser.
+  perform set_config('app.project_id', '', true);
+  select coalesce(sum(app.runs_at_once(a)), 0) into v_driven
+    from app.driven_agents(count_driven.tenant_id, at) a where a.id is distinct from but;
+  perform set_config('app.project_id', v_project, true);
+  return v_driven;
+end
 $$;
 
 create or replace function app.get_agents_max(tenant_id uuid) returns integer language sql stable as $$

@@ -9570,13 +9570,20 @@ $$;
 -- see, because it is limited to a project, count too.
 create or replace function app.count_driven(tenant_id uuid, at timestamptz, but uuid default null)
   returns bigint
-  language sql
-  stable
+  language plpgsql
   set search_path = pg_catalog, pg_temp
-  set app.project_id = ''
 as $$
-  select coalesce(sum(app.runs_at_once(a)), 0)
-  from app.driven_agents(count_driven.tenant_id, at) a where a.id is distinct from but
+declare
+  v_project constant text := coalesce(current_setting('app.project_id', true), '');
+  v_driven bigint;
+begin
+  -- Not as an option of the function, which takes a superuser.
+  perform set_config('app.project_id', '', true);
+  select coalesce(sum(app.runs_at_once(a)), 0) into v_driven
+    from app.driven_agents(count_driven.tenant_id, at) a where a.id is distinct from but;
+  perform set_config('app.project_id', v_project, true);
+  return v_driven;
+end
 $$;
 
 create or replace function app.get_agents_max(tenant_id uuid) returns integer language sql stable as $$
@@ -18838,6 +18845,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003505', '3c81e2067c885f157d90fa12054965f3caabade2131919c60299b2668b98a31a', '0.1.0'),
   ('20261201003510', '4a2c22d07826518b9e6a600ddab99c58348ffce09c032d8c25eb70b1ed8374a3', '0.1.0'),
   ('20261201003520', 'f8064850629b0ce41c76700e0564bd911d5b68be45a9792af7d1d444729d77c6', '0.1.0'),
-  ('code', '845c0cc48dfd4797de28f5745538d46a1820c27f93f689a6be3f0bac0ef1e1b5', '0.1.0')
+  ('code', '42ca4929361baacb26e8e73433686eb3acd33888f34ff802205f57dd82896e6c', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -17,7 +17,7 @@ export async function runPrices(
   if (model === undefined) return listPrices(config, options);
   const [price_in, price_out] = amounts;
   if (amounts.length !== (remove ? 0 : 2)) {
-    throw mistyped('A price has two amounts, in and out.', 'Like cairn prices gpt-5.5 1.25 10, or --remove.');
+    throw mistyped('A price has two amounts, in and out.', 'Like `cairn prices gpt-5.5 1.25 10`, or `--remove`.');
   }
   const price = remove ? {} : { price_in, price_out, price_cached: cached, price_cache_written: cacheWritten };
   const done = await inLocalContext(config, (ctx) => perform(ctx, person.set_model_price, { model, ...price }));
