@@ -54,6 +54,11 @@ export async function inLocalContext<T>(
 const OPTIONS: Readonly<Record<string, string>> = {
   acceptance_criteria: '--criterion',
   labels: '--label',
+  page_size: '--limit',
+  price_in: 'The price in',
+  price_out: 'The price out',
+  price_cached: '--cached',
+  price_cache_written: '--cache-written',
   ref: 'The link',
   ...Object.fromEntries(['event', 'query', 'slug', 'task', 'text', 'title'].map((name) => [name, `The ${name}`])),
 };

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { GROUPS } from '../../services/costs.ts';
-import { command, examples, JSON_OPTION } from '../command.ts';
+import { command, examples, JSON_OPTION, limit, numeric } from '../command.ts';
 import type { CostsOptions } from './costs.ts';
 import type { PricesOptions } from './prices.ts';
 import type { TraceOptions } from './trace.ts';
@@ -25,17 +25,17 @@ export function addTraceCommands(program: Command): void {
     .option('--since <day>', 'from this day of UTC on; by default the last 30 days', day)
     .option('--until <day>', 'up to this day', day)
     .option('--agent <name>', 'of this agent alone')
-    .option('--limit <number>', 'how many rows, the dearest first', number, 20)
+    .option('--limit <number>', 'how many rows, the dearest first', limit, 20)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn costs', 'cairn costs --by day --since 2026-12-01', 'cairn costs --by task'))
     .action(command(async (config, options: CostsOptions) => (await import('./costs.ts')).runCosts(config, options)));
   program
     .command('prices')
     .argument('[model]', 'the beginning of the names of models')
-    .argument('[dollars...]', 'for a million tokens in, and out')
+    .argument('[dollars...]', 'for a million tokens in, and out', amounts, [])
     .description('list what models cost, or set it; set only where the server runs')
-    .option('--cached <dollars>', 'what is read from a cache; by default as what comes in', money)
-    .option('--cache-written <dollars>', 'what is written to a cache; by default as what comes in', money)
+    .option('--cached <dollars>', 'what is read from a cache; by default as what comes in', numeric)
+    .option('--cache-written <dollars>', 'what is written to a cache; by default as what comes in', numeric)
     .option('--remove', 'remove the price of that model')
     .option(...JSON_OPTION)
     .addHelpText(
@@ -43,8 +43,8 @@ export function addTraceCommands(program: Command): void {
       examples('cairn prices', 'cairn prices gpt-5.5 1.25 10 --cached 0.125', 'cairn prices gpt-5.5 --remove'),
     )
     .action(
-      command(async (config, ...[model, given, options]: [string | undefined, string[], PricesOptions]) =>
-        (await import('./prices.ts')).runPrices(config, { model, amounts: given.map(money) }, options),
+      command(async (config, ...[model, given, options]: [string | undefined, number[], PricesOptions]) =>
+        (await import('./prices.ts')).runPrices(config, { model, amounts: given }, options),
       ),
     );
 }
@@ -54,12 +54,6 @@ function day(given: string): string {
   throw new InvalidArgumentError('It must be a day like 2026-12-31.');
 }
 
-function number(given: string): number {
-  if (/^[1-9]\d{0,2}$/.test(given) && Number(given) <= 500) return Number(given);
-  throw new InvalidArgumentError('It must be a number of 1 to 500.');
-}
-
-function money(given: string): number {
-  if (/^\d{1,6}(\.\d{1,9})?$/.test(given)) return Number(given);
-  throw new InvalidArgumentError('It must be an amount like 1.25.');
+function amounts(given: string, before: number[]): number[] {
+  return [...before, numeric(given)];
 }

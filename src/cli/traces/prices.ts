@@ -38,7 +38,8 @@ async function listPrices(config: Config, options: JsonOption): Promise<void> {
       { heading: 'CACHE READ', text: ({ price_cached }) => `$${price_cached}` },
       { heading: 'CACHE WRITTEN', text: ({ price_cache_written }) => `$${price_cache_written}` },
       { heading: 'SET BY', text: ({ updated_by }) => updated_by, spare: 1 },
-      { heading: 'SINCE', text: ({ updated_at }) => fromNow(updated_at), spare: 0 },
+      // Those that Cairn came with were set by nobody here.
+      { heading: 'SINCE', text: (price) => (price.updated_by === 'cairn' ? '' : fromNow(price.updated_at)), spare: 0 },
     ]),
     '',
     'Dollars for a million tokens of the models whose names begin so.',

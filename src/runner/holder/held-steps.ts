@@ -1,4 +1,3 @@
-import type { Step } from '../../services/steps.ts';
 import type { Reported } from '../../telemetry/otlp.ts';
 import { Receiver } from '../../telemetry/receiver.ts';
 import { REPORTING, type Reporting } from '../../telemetry/reporting.ts';
@@ -124,7 +123,7 @@ function partsOf({ steps, links }: Branch): Branch[] {
   const parts: Branch[] = [];
   for (let at = 0; at < Math.max(steps.length, links.length); at += STEPS_AT_ONCE) {
     const upTo = at + STEPS_AT_ONCE;
-    parts.push({ steps: steps.slice(at, upTo) satisfies Step[], links: links.slice(at, upTo) });
+    parts.push({ steps: steps.slice(at, upTo), links: links.slice(at, upTo) });
   }
   return parts;
 }
