@@ -25,7 +25,7 @@ export async function runCosts(config: Config, { limit, by, json, ...asked }: Co
 }
 
 function costLines({ costs, total, since, until }: CostList, by: Group): string[] {
-  if (costs.length === 0) return [`No run has used anything from ${since} to ${until}. cairn runs shows the runs.`];
+  if (costs.length === 0) return [`No run has used anything from ${since} to ${until}. \`cairn runs\` shows the runs.`];
   const { runs = 0, requests = 0, cost_usd = 0, tokens_unpriced = 0 } = total;
   return [
     ...table(costs, [
