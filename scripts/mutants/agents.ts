@@ -15,7 +15,10 @@ export const AGENTS = Object.freeze([
   ...refusals('core', 'test/core/agent-refusals.test.ts', [
     { within: 'app.check_form', find: '%s must be %s.', name: 'is spoken for by the runner of its owner alone' },
     { within: 'app.check_owner', find: '%s is another person', name: 'is cancelled by its sender and administrators' },
-    { within: 'app.check_takes_back', find: 'A person lets agents go on', name: 'are stopped by every member' },
+    { within: 'app.refuse_agent', find: '%s by a person, not by an agent.', name: 'are stopped by every member' },
+    { within: 'app.refuse_guest', find: 'Whoever runs the server %s.', name: 'are stopped by every member' },
+    { within: 'app.guard_agent', find: 'app.refuse_agent', name: 'is renamed, retired and let go on by its owner' },
+    { within: 'public.stop_agents', find: 'app.refuse_agent', name: 'are stopped by every member' },
     { within: 'app.guard_run', find: 'A run that ends as %s is %s', name: 'in the state that belongs to its reason' },
     { within: 'app.guard_agent', find: 'The agent %s is retired.', name: 'that is retired does nothing more' },
     { within: 'app.check_agent_name', find: 'An agent cannot be called %s.', name: 'keeps others from it' },
@@ -41,7 +44,7 @@ export const AGENTS = Object.freeze([
       find: 'Only an administrator of the workspace',
       name: 'are stopped by every member',
     },
-    { within: 'public.stop_agents', find: 'Whoever runs the server stops all', name: 'are stopped by every member' },
+    { within: 'public.stop_agents', find: 'app.refuse_guest', name: 'are stopped by every member' },
     { within: 'public.stop_agents', find: 'reach must be workspace or', name: 'are stopped by every member' },
   ]),
   ...refusals('core', 'test/core/agents-max.test.ts', [
@@ -53,7 +56,7 @@ export const AGENTS = Object.freeze([
     { within: 'public.set_agents_max', find: 'app.refuse_limited', name: 'how many there may be is said by a person' },
     {
       within: 'public.set_agents_max',
-      find: 'A person says how many agents',
+      find: 'app.refuse_agent',
       name: 'how many there may be is said by a person',
     },
   ]),
@@ -204,7 +207,7 @@ export const AGENTS = Object.freeze([
     },
   ]),
   ...refusals('T48', 'test/core/approvals.test.ts', [
-    { within: 'app.guard_approval', find: 'An answer is given by a person', name: 'is answered by a person alone' },
+    { within: 'app.guard_approval', find: 'app.refuse_agent', name: 'is answered by a person alone' },
   ]),
   ...refusals('T49', 'test/remote/runner-paths.test.ts', [
     { within: 'app.check_drives', find: 'This token drives the agent %s', name: 'speaks for its agent alone' },

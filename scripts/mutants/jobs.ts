@@ -1,6 +1,8 @@
 import { of, refusals } from './mutant.ts';
 import { SQL } from './sql.ts';
 
+const OF_ALL = 'of the installation is said by the user of the server’s machine';
+
 /** Mutants of the rules of jobs. */
 export const JOBS = Object.freeze([
   ...refusals('core', 'test/schema/jobs.test.ts', [
@@ -10,11 +12,8 @@ export const JOBS = Object.freeze([
       name: 'a late one extends nothing and finishes nothing',
     },
     { within: 'app.lock_job', find: 'There is no such job.', name: 'makes it due now' },
-    {
-      within: 'app.check_installation',
-      find: 'The job %s is of the whole installation.',
-      name: 'of the installation is said by the user of the server’s machine',
-    },
+    { within: 'app.lock_job', find: 'app.refuse_guest', name: OF_ALL },
+    { within: 'public.set_job', find: 'app.refuse_guest', name: OF_ALL },
     {
       within: 'public.finish_job',
       find: 'A run ends as succeeded, failed or released.',

@@ -36,7 +36,7 @@ export const KNOWLEDGE = Object.freeze([
   ...refusals('T56', DECIDED_SUITE, [
     {
       within: 'app.guard_memory',
-      find: 'What agents remember is decided by a person, not by an agent.',
+      find: 'app.refuse_agent',
       name: 'is said by no agent',
     },
   ]),

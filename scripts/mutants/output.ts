@@ -23,7 +23,8 @@ export const OUTPUT = Object.freeze([
       name: 'of a clock that is wrong is refused, by what to compare',
     },
     { within: 'public.set_output_quota', find: 'app.refuse_limited', name: 'is set by who runs the server' },
-    { within: 'public.set_output_quota', find: 'Whoever runs the server says', name: 'is set by who runs the server' },
+    { within: 'public.set_output_quota', find: 'app.refuse_agent', name: 'is set by who runs the server' },
+    { within: 'public.set_output_quota', find: 'app.refuse_guest', name: 'is set by who runs the server' },
   ]),
   ...of('core', LIMITS_SUITE, [
     {
@@ -70,7 +71,7 @@ export const OUTPUT = Object.freeze([
     },
     {
       within: 'public.set_output_search',
-      find: 'A person says whether search finds',
+      find: 'app.refuse_agent',
       name: 'or on it is by a person who is an administrator, on the trail of access',
     },
   ]),

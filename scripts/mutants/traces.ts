@@ -10,8 +10,8 @@ const SENDER_SUITE = 'test/runner/step-sender.test.ts';
 export const TRACES = Object.freeze([
   ...refusals('core', COSTS_SUITE, [
     { within: 'public.set_model_price', find: 'app.refuse_limited', name: 'is set by who runs the server' },
-    { within: 'public.set_model_price', find: 'Whoever runs the server says', name: 'is set by who runs the server' },
-    { within: 'public.set_model_price', find: 'decided by a person', name: 'is set by who runs the server' },
+    { within: 'public.set_model_price', find: 'app.refuse_guest', name: 'is set by who runs the server' },
+    { within: 'public.set_model_price', find: 'app.refuse_agent', name: 'is set by who runs the server' },
     { within: 'public.set_model_price', find: 'No price is set for', name: 'is set by who runs the server' },
   ]),
   ...of('core', SUITE, [

@@ -93,6 +93,7 @@ export const ListMemories = z.strictObject({
 });
 
 const MemoryPage = z.object({ memories: z.array(Memory), next_cursor: z.string().optional() });
+export type MemoryPage = z.infer<typeof MemoryPage>;
 
 export const listMemories = sqlFunction('list_memories', MemoryPage);
 

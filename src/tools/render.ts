@@ -5,6 +5,7 @@ import { named, quote, quoteLines, shorten } from '../quote.ts';
 import type { EventBrief } from '../services/events.ts';
 import type { Consequences } from '../services/tasks.ts';
 
+const MINUTE_MS = 60_000;
 const DETAILS_CHARACTERS_MAX = 2_000;
 
 /** Shows stored text unchanged, each line marked. */
@@ -43,6 +44,15 @@ export function times(count: number): string {
 
 export function amount(count: number, one: string): string {
   return `${count} ${count === 1 ? one : `${one}s`}`;
+}
+
+/** Formats a span of time: `0.3 s`, `2 m 5 s`, `3 h 10 m`. */
+export function took(ms: number): string {
+  if (ms < MINUTE_MS) return `${(ms / 1_000).toFixed(1)} s`;
+  const minutes = Math.floor(ms / MINUTE_MS);
+  return minutes < 60
+    ? `${minutes} m ${Math.floor((ms % MINUTE_MS) / 1_000)} s`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} m`;
 }
 
 /** Formats a number of bytes: `37.2 MB`. */

@@ -2,7 +2,7 @@ import { named, quote } from '../quote.ts';
 import type { RunTrace, RunUse } from '../services/run-trace.ts';
 import type { StoredStep } from '../services/steps.ts';
 import { runLine } from './agents-text.ts';
-import { amount, lines, nextPage } from './render.ts';
+import { amount, lines, nextPage, took } from './render.ts';
 
 export type Branch = { step: StoredStep; depth: number };
 
@@ -34,13 +34,6 @@ export function inTree(steps: readonly StoredStep[]): Branch[] {
 /** Formats dollars: `$1.23`, `$0.0174`. */
 export function dollars(amount: number): string {
   return `$${amount >= 1 ? amount.toFixed(2) : amount.toFixed(4)}`;
-}
-
-/** Formats a span of time: `0.3 s`, `2 m 5 s`. */
-export function took(ms: number): string {
-  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
-  const seconds = Math.round(ms / 1_000);
-  return `${Math.floor(seconds / 60)} m ${seconds % 60} s`;
 }
 
 export function renderTrace({ steps, next_cursor, ...run }: RunTrace): string {

@@ -193,6 +193,49 @@ begin
 end
 $$;
 
+-- Tells whether an actor is a person with all rights of their own: no agent, and no token of one project.
+create or replace function app.is_person(actor app.actor) returns boolean language sql immutable as $$
+  select actor.agent is null and actor.project_id is null
+$$;
+
+-- Refuses an agent what a person alone decides; `what` begins the sentence, as 'What models cost is decided'. Raises
+-- forbidden.
+create or replace function app.refuse_agent(actor app.actor, what text, command text)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not app.is_person(actor) then
+    perform app.fail('forbidden', format('%s by a person, not by an agent.', what), null,
+      format('Ask the person to run `%s` in a terminal of their own.', command));
+  end if;
+end
+$$;
+
+-- The user of the machine that a server runs on.
+create or replace function app.get_local_owner() returns uuid language sql immutable as $$
+  select app.user_of('{"issuer": "local", "subject": "owner"}')
+$$;
+
+-- Refuses all but the user who runs the server what concerns all workspaces; `what` ends the sentence, as 'says what
+-- models cost'. Raises forbidden.
+create or replace function app.refuse_guest(actor app.actor, what text, command text)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Nobody who signs in has this id.
+  if actor.user_id <> app.get_local_owner() then
+    perform app.fail('forbidden', format('Whoever runs the server %s.', what), null,
+      format('Call `%s` on the machine of the server.', command));
+  end if;
+end
+$$;
+
 -- Calls only for the server's own role begin here, before the user is known: they act in no workspace. Raises
 -- forbidden.
 create or replace function app.authenticate_server(actor jsonb, secret_hash text default null)

@@ -80,21 +80,6 @@ begin
 end
 $$;
 
--- Refuses to take a stop back to whoever is no person: an agent, or a token of one project.
-create or replace function app.check_takes_back(actor app.actor)
-  returns void
-  language plpgsql
-  immutable
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if not app.is_person(actor) then
-    perform app.fail('forbidden', 'A person lets agents go on, not an agent.', null,
-      'Ask the person to run `cairn go-on` in a terminal of their own.');
-  end if;
-end
-$$;
-
 -- Refuses what no agent may be called: `--to` means something else by it, or a command line takes it for an option.
 create or replace function app.check_agent_name(name text)
   returns void
@@ -155,7 +140,7 @@ begin
     perform app.check_owner(agent.user_id, actor, format('The agent %s', agent.name));
   end if;
   if event.event_type = 'agent.resumed' then
-    perform app.check_takes_back(actor);
+    perform app.refuse_agent(actor, 'A stop is taken back', 'cairn go-on');
   end if;
   perform app.check_agent_name(v_name);
   if v_name is not null then

@@ -40,17 +40,13 @@ declare
 begin
   perform app.refuse_limited(v_actor);
   if stopped is not true then
-    perform app.check_takes_back(v_actor);
+    perform app.refuse_agent(v_actor, 'A stop is taken back', 'cairn go-on');
   end if;
   if stopped is not true and app.role_rank(v_actor.role) < 3 then
     perform app.fail('forbidden', 'Only an administrator of the workspace lets its agents go on.', null,
       'Ask an owner of the workspace.');
   elsif reach = 'installation' then
-    -- Nobody who signs in has this id.
-    if v_actor.user_id <> app.get_local_owner() then
-      perform app.fail('forbidden', 'Whoever runs the server stops all workspaces.', null,
-        'Stop your workspace alone, or call `cairn stop --everywhere` on the machine of the server.');
-    end if;
+    perform app.refuse_guest(v_actor, 'stops all workspaces; you stop yours', 'cairn stop --everywhere');
     perform app.set_config_value('emergency_stop', jsonb_strip_nulls(jsonb_build_object('on', stopped is true,
       'reason', v_reason)), app.actor_name(v_actor));
   elsif reach = 'workspace' then

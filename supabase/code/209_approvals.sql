@@ -9,11 +9,6 @@ as $$
   select case when approval.status = 'pending' and approval.expires_at <= at then 'expired' else approval.status end
 $$;
 
--- Tells whether an actor is a person with all rights of their own: no agent, and no token of one project.
-create or replace function app.is_person(actor app.actor) returns boolean language sql immutable as $$
-  select actor.agent is null and actor.project_id is null
-$$;
-
 -- What an agent asks while it has one run is asked for that.
 create or replace function app.prepare_approval(event public.events, actor app.actor)
   returns jsonb
@@ -74,10 +69,7 @@ begin
   elsif event.event_type = 'approval.decided' and approval.kind = 'task' then
     perform app.check_reviewer(approval, event);
   elsif event.event_type = 'approval.decided' then
-    if not app.is_person(actor) then
-      perform app.fail('forbidden', 'An answer is given by a person, not by an agent.', null,
-        'Ask the person to run `cairn approvals` in a terminal of their own.');
-    end if;
+    perform app.refuse_agent(actor, 'An answer is given', 'cairn approvals');
     perform app.check_owner(approval.user_id, actor, format('The question "%s"', left(approval.title, 200)));
     if approval.kind = 'question' and event.payload ->> 'decision' = 'approved' and not event.payload ? 'answer' then
       perform app.fail('invalid_input', format('"%s" is a question: it takes an answer.', left(approval.title, 200)),

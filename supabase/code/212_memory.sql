@@ -97,10 +97,7 @@ begin
         'Remember it under a key that is there (recall shows them), or ask a person to forget some: cairn memory.');
     end if;
   elsif event.causation_id is null then
-    if not app.is_person(actor) then
-      perform app.fail('forbidden', 'What agents remember is decided by a person, not by an agent.', null,
-        'Ask the person to run `cairn memory` in a terminal of their own.');
-    end if;
+    perform app.refuse_agent(actor, 'What agents remember is decided', 'cairn memory');
     perform app.check_owner(memory.user_id, actor, format('The memory "%s"', left(memory.key, 200)));
     if memory.status in ('declined', 'forgotten') or memory.superseded_by is not null
           and event.event_type <> 'memory.forgotten'

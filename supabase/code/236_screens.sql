@@ -101,11 +101,8 @@ declare
   v_actor app.actor := app.authenticate(actor, 'admin');
 begin
   perform app.refuse_limited(v_actor);
-  if enabled is not null and not app.is_person(v_actor) then
-    perform app.fail('forbidden', 'A person says whether search finds what agents print, not an agent.', null,
-      'Ask the person to run `cairn output-search` in a terminal of their own.');
-  end if;
   if enabled is not null then
+    perform app.refuse_agent(v_actor, 'Whether search finds what agents print is decided', 'cairn output-search');
     update public.tenants t
       set agent_settings = (t.agent_settings - 'search_output')
         || case when enabled then '{"search_output": true}'::jsonb else '{}' end

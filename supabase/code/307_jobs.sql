@@ -356,25 +356,6 @@ begin
 end
 $$;
 
--- The user of the machine that a server runs on.
-create or replace function app.get_local_owner() returns uuid language sql immutable as $$
-  select app.user_of('{"issuer": "local", "subject": "owner"}')
-$$;
-
--- Refuses whoever owns a workspace alone: what is of the installation concerns all of them. Raises forbidden.
-create or replace function app.check_installation(actor app.actor, kind text)
-  returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if actor.user_id <> app.get_local_owner() then
-    perform app.fail('forbidden', format('The job %s is of the whole installation.', kind), null,
-      'Who runs the server changes it, with `cairn jobs` on its machine.');
-  end if;
-end
-$$;
-
 -- Locks a job that a person names: of the workspace, otherwise of the installation. Raises not_found, forbidden.
 create or replace function app.lock_job(actor app.actor, kind text)
   returns app.jobs
@@ -391,7 +372,7 @@ begin
   if not found then
     perform app.fail('not_found', 'There is no such job.', null, '`cairn jobs list` shows those there are.');
   elsif v_job.tenant_id = app.get_nil_id() then
-    perform app.check_installation(actor, kind);
+    perform app.refuse_guest(actor, format('changes the job %s, which is of all workspaces', kind), 'cairn jobs');
   end if;
   return v_job;
 end
@@ -455,7 +436,7 @@ begin
     perform app.fail('invalid_input', 'A job runs every 1 second to 366 days, with settings of at most 4 KB.');
   end if;
   if exists (select from app.jobs o where o.tenant_id = app.get_nil_id() and o.kind = set_job.kind) then
-    perform app.check_installation(v_actor, kind);
+    perform app.refuse_guest(v_actor, format('changes the job %s, which is of all workspaces', kind), 'cairn jobs');
     v_tenant := app.get_nil_id();
   end if;
   insert into app.jobs as j (tenant_id, kind, every_seconds, settings, next_run_at)

@@ -534,6 +534,49 @@ begin
 end
 $$;
 
+-- Tells whether an actor is a person with all rights of their own: no agent, and no token of one project.
+create or replace function app.is_person(actor app.actor) returns boolean language sql immutable as $$
+  select actor.agent is null and actor.project_id is null
+$$;
+
+-- Refuses an agent what a person alone decides; `what` begins the sentence, as 'What models cost is decided'. Raises
+-- forbidden.
+create or replace function app.refuse_agent(actor app.actor, what text, command text)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not app.is_person(actor) then
+    perform app.fail('forbidden', format('%s by a person, not by an agent.', what), null,
+      format('Ask the person to run `%s` in a terminal of their own.', command));
+  end if;
+end
+$$;
+
+-- The user of the machine that a server runs on.
+create or replace function app.get_local_owner() returns uuid language sql immutable as $$
+  select app.user_of('{"issuer": "local", "subject": "owner"}')
+$$;
+
+-- Refuses all but the user who runs the server what concerns all workspaces; `what` ends the sentence, as 'says what
+-- models cost'. Raises forbidden.
+create or replace function app.refuse_guest(actor app.actor, what text, command text)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Nobody who signs in has this id.
+  if actor.user_id <> app.get_local_owner() then
+    perform app.fail('forbidden', format('Whoever runs the server %s.', what), null,
+      format('Call `%s` on the machine of the server.', command));
+  end if;
+end
+$$;
+
 -- Calls only for the server's own role begin here, before the user is known: they act in no workspace. Raises
 -- forbidden.
 create or replace function app.authenticate_server(actor jsonb, secret_hash text default null)
@@ -8173,21 +8216,6 @@ begin
 end
 $$;
 
--- Refuses to take a stop back to whoever is no person: an agent, or a token of one project.
-create or replace function app.check_takes_back(actor app.actor)
-  returns void
-  language plpgsql
-  immutable
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if not app.is_person(actor) then
-    perform app.fail('forbidden', 'A person lets agents go on, not an agent.', null,
-      'Ask the person to run `cairn go-on` in a terminal of their own.');
-  end if;
-end
-$$;
-
 -- Refuses what no agent may be called: `--to` means something else by it, or a command line takes it for an option.
 create or replace function app.check_agent_name(name text)
   returns void
@@ -8248,7 +8276,7 @@ begin
     perform app.check_owner(agent.user_id, actor, format('The agent %s', agent.name));
   end if;
   if event.event_type = 'agent.resumed' then
-    perform app.check_takes_back(actor);
+    perform app.refuse_agent(actor, 'A stop is taken back', 'cairn go-on');
   end if;
   perform app.check_agent_name(v_name);
   if v_name is not null then
@@ -9645,11 +9673,8 @@ declare
   v_actor app.actor := app.authenticate(actor, 'admin');
 begin
   perform app.refuse_limited(v_actor);
-  if agents_max is not null and not app.is_person(v_actor) then
-    perform app.fail('forbidden', 'A person says how many agents a workspace may have, not an agent.', null,
-      'Ask the person to run `cairn agents limit` in a terminal of their own.');
-  end if;
   if agents_max is not null then
+    perform app.refuse_agent(v_actor, 'How many agents a workspace may have is decided', 'cairn agents limit');
     perform app.check_form('agents_max', agents_max between 1 and 10000, 'a number of 1 to 10,000');
     update public.tenants t
       set agent_settings = t.agent_settings || jsonb_build_object('agents_max', agents_max)
@@ -10349,17 +10374,13 @@ declare
 begin
   perform app.refuse_limited(v_actor);
   if stopped is not true then
-    perform app.check_takes_back(v_actor);
+    perform app.refuse_agent(v_actor, 'A stop is taken back', 'cairn go-on');
   end if;
   if stopped is not true and app.role_rank(v_actor.role) < 3 then
     perform app.fail('forbidden', 'Only an administrator of the workspace lets its agents go on.', null,
       'Ask an owner of the workspace.');
   elsif reach = 'installation' then
-    -- Nobody who signs in has this id.
-    if v_actor.user_id <> app.get_local_owner() then
-      perform app.fail('forbidden', 'Whoever runs the server stops all workspaces.', null,
-        'Stop your workspace alone, or call `cairn stop --everywhere` on the machine of the server.');
-    end if;
+    perform app.refuse_guest(v_actor, 'stops all workspaces; you stop yours', 'cairn stop --everywhere');
     perform app.set_config_value('emergency_stop', jsonb_strip_nulls(jsonb_build_object('on', stopped is true,
       'reason', v_reason)), app.actor_name(v_actor));
   elsif reach = 'workspace' then
@@ -10445,14 +10466,8 @@ declare
   v_price public.model_prices;
 begin
   perform app.refuse_limited(v_actor);
-  if not app.is_person(v_actor) then
-    perform app.fail('forbidden', 'What models cost is decided by a person, not an agent.', null,
-      'Ask the person whom you work for.');
-  end if;
-  if v_actor.user_id <> app.get_local_owner() then
-    perform app.fail('forbidden', 'Whoever runs the server says what models cost.', null,
-      'Call `cairn prices` on the machine of the server.');
-  end if;
+  perform app.refuse_agent(v_actor, 'What models cost is decided', 'cairn prices');
+  perform app.refuse_guest(v_actor, 'says what models cost', 'cairn prices');
   perform app.check_form('model', v_model ~ '^[a-z0-9][a-z0-9._:/-]{0,119}$', 'the beginning of a model''s name');
   perform app.check_form('prices', num_nulls(price_in, price_out) <> 1
     and coalesce(least(price_in, price_out, v_cached, v_written) >= 0
@@ -10899,10 +10914,8 @@ declare
   v_actor app.actor := app.authenticate(actor, 'admin');
 begin
   perform app.refuse_limited(v_actor);
-  if v_actor.user_id <> app.get_local_owner() then
-    perform app.fail('forbidden', 'Whoever runs the server says how much output a workspace keeps.', null,
-      'Call `cairn output-quota` on the machine of the server.');
-  end if;
+  perform app.refuse_agent(v_actor, 'How much output a workspace keeps is decided', 'cairn output-quota');
+  perform app.refuse_guest(v_actor, 'says how much output a workspace keeps', 'cairn output-quota');
   perform app.check_form('megabytes', megabytes between 1 and 1000000000, 'a number of 1 to 1,000,000,000');
   perform app.set_config_value('output_per_day', jsonb_build_object('bytes', 1000000 * megabytes::bigint),
     app.actor_name(v_actor));
@@ -11515,11 +11528,6 @@ as $$
   select case when approval.status = 'pending' and approval.expires_at <= at then 'expired' else approval.status end
 $$;
 
--- Tells whether an actor is a person with all rights of their own: no agent, and no token of one project.
-create or replace function app.is_person(actor app.actor) returns boolean language sql immutable as $$
-  select actor.agent is null and actor.project_id is null
-$$;
-
 -- What an agent asks while it has one run is asked for that.
 create or replace function app.prepare_approval(event public.events, actor app.actor)
   returns jsonb
@@ -11580,10 +11588,7 @@ begin
   elsif event.event_type = 'approval.decided' and approval.kind = 'task' then
     perform app.check_reviewer(approval, event);
   elsif event.event_type = 'approval.decided' then
-    if not app.is_person(actor) then
-      perform app.fail('forbidden', 'An answer is given by a person, not by an agent.', null,
-        'Ask the person to run `cairn approvals` in a terminal of their own.');
-    end if;
+    perform app.refuse_agent(actor, 'An answer is given', 'cairn approvals');
     perform app.check_owner(approval.user_id, actor, format('The question "%s"', left(approval.title, 200)));
     if approval.kind = 'question' and event.payload ->> 'decision' = 'approved' and not event.payload ? 'answer' then
       perform app.fail('invalid_input', format('"%s" is a question: it takes an answer.', left(approval.title, 200)),
@@ -13045,10 +13050,7 @@ begin
         'Remember it under a key that is there (recall shows them), or ask a person to forget some: cairn memory.');
     end if;
   elsif event.causation_id is null then
-    if not app.is_person(actor) then
-      perform app.fail('forbidden', 'What agents remember is decided by a person, not by an agent.', null,
-        'Ask the person to run `cairn memory` in a terminal of their own.');
-    end if;
+    perform app.refuse_agent(actor, 'What agents remember is decided', 'cairn memory');
     perform app.check_owner(memory.user_id, actor, format('The memory "%s"', left(memory.key, 200)));
     if memory.status in ('declined', 'forgotten') or memory.superseded_by is not null
           and event.event_type <> 'memory.forgotten'
@@ -14567,11 +14569,8 @@ declare
   v_actor app.actor := app.authenticate(actor, 'admin');
 begin
   perform app.refuse_limited(v_actor);
-  if enabled is not null and not app.is_person(v_actor) then
-    perform app.fail('forbidden', 'A person says whether search finds what agents print, not an agent.', null,
-      'Ask the person to run `cairn output-search` in a terminal of their own.');
-  end if;
   if enabled is not null then
+    perform app.refuse_agent(v_actor, 'Whether search finds what agents print is decided', 'cairn output-search');
     update public.tenants t
       set agent_settings = (t.agent_settings - 'search_output')
         || case when enabled then '{"search_output": true}'::jsonb else '{}' end
@@ -18298,25 +18297,6 @@ begin
 end
 $$;
 
--- The user of the machine that a server runs on.
-create or replace function app.get_local_owner() returns uuid language sql immutable as $$
-  select app.user_of('{"issuer": "local", "subject": "owner"}')
-$$;
-
--- Refuses whoever owns a workspace alone: what is of the installation concerns all of them. Raises forbidden.
-create or replace function app.check_installation(actor app.actor, kind text)
-  returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if actor.user_id <> app.get_local_owner() then
-    perform app.fail('forbidden', format('The job %s is of the whole installation.', kind), null,
-      'Who runs the server changes it, with `cairn jobs` on its machine.');
-  end if;
-end
-$$;
-
 -- Locks a job that a person names: of the workspace, otherwise of the installation. Raises not_found, forbidden.
 create or replace function app.lock_job(actor app.actor, kind text)
   returns app.jobs
@@ -18333,7 +18313,7 @@ begin
   if not found then
     perform app.fail('not_found', 'There is no such job.', null, '`cairn jobs list` shows those there are.');
   elsif v_job.tenant_id = app.get_nil_id() then
-    perform app.check_installation(actor, kind);
+    perform app.refuse_guest(actor, format('changes the job %s, which is of all workspaces', kind), 'cairn jobs');
   end if;
   return v_job;
 end
@@ -18397,7 +18377,7 @@ begin
     perform app.fail('invalid_input', 'A job runs every 1 second to 366 days, with settings of at most 4 KB.');
   end if;
   if exists (select from app.jobs o where o.tenant_id = app.get_nil_id() and o.kind = set_job.kind) then
-    perform app.check_installation(v_actor, kind);
+    perform app.refuse_guest(v_actor, format('changes the job %s, which is of all workspaces', kind), 'cairn jobs');
     v_tenant := app.get_nil_id();
   end if;
   insert into app.jobs as j (tenant_id, kind, every_seconds, settings, next_run_at)
@@ -18845,6 +18825,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003505', '3c81e2067c885f157d90fa12054965f3caabade2131919c60299b2668b98a31a', '0.1.0'),
   ('20261201003510', '4a2c22d07826518b9e6a600ddab99c58348ffce09c032d8c25eb70b1ed8374a3', '0.1.0'),
   ('20261201003520', 'f8064850629b0ce41c76700e0564bd911d5b68be45a9792af7d1d444729d77c6', '0.1.0'),
-  ('code', '42ca4929361baacb26e8e73433686eb3acd33888f34ff802205f57dd82896e6c', '0.1.0')
+  ('code', '8dc54fb9a5dbf5a14c9a488353ee7e60e3d8a64e9d4c40b3dc1a9c864a0512f7', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -321,21 +321,6 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.check_takes_back(actor app.actor)
- RETURNS void
- LANGUAGE plpgsql
- IMMUTABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-begin
-  if not app.is_person(actor) then
-    perform app.fail('forbidden', 'A person lets agents go on, not an agent.', null,
-      'Ask the person to run `cairn go-on` in a terminal of their own.');
-  end if;
-end
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.evolve_agent(agent public.agents, event public.events)
  RETURNS public.agents
  LANGUAGE plpgsql
@@ -451,7 +436,7 @@ begin
     perform app.check_owner(agent.user_id, actor, format('The agent %s', agent.name));
   end if;
   if event.event_type = 'agent.resumed' then
-    perform app.check_takes_back(actor);
+    perform app.refuse_agent(actor, 'A stop is taken back', 'cairn go-on');
   end if;
   perform app.check_agent_name(v_name);
   if v_name is not null then

@@ -284,10 +284,7 @@ begin
   elsif event.event_type = 'approval.decided' and approval.kind = 'task' then
     perform app.check_reviewer(approval, event);
   elsif event.event_type = 'approval.decided' then
-    if not app.is_person(actor) then
-      perform app.fail('forbidden', 'An answer is given by a person, not by an agent.', null,
-        'Ask the person to run `cairn approvals` in a terminal of their own.');
-    end if;
+    perform app.refuse_agent(actor, 'An answer is given', 'cairn approvals');
     perform app.check_owner(approval.user_id, actor, format('The question "%s"', left(approval.title, 200)));
     if approval.kind = 'question' and event.payload ->> 'decision' = 'approved' and not event.payload ? 'answer' then
       perform app.fail('invalid_input', format('"%s" is a question: it takes an answer.', left(approval.title, 200)),
@@ -298,15 +295,6 @@ begin
     perform app.check_owner(approval.user_id, actor, format('The question "%s"', left(approval.title, 200)));
   end if;
 end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.is_person(actor app.actor)
- RETURNS boolean
- LANGUAGE sql
- IMMUTABLE
-AS $function$
-  select actor.agent is null and actor.project_id is null
 $function$;
 -- owner cairn_owner
 

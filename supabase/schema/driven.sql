@@ -98,11 +98,8 @@ declare
   v_actor app.actor := app.authenticate(actor, 'admin');
 begin
   perform app.refuse_limited(v_actor);
-  if agents_max is not null and not app.is_person(v_actor) then
-    perform app.fail('forbidden', 'A person says how many agents a workspace may have, not an agent.', null,
-      'Ask the person to run `cairn agents limit` in a terminal of their own.');
-  end if;
   if agents_max is not null then
+    perform app.refuse_agent(v_actor, 'How many agents a workspace may have is decided', 'cairn agents limit');
     perform app.check_form('agents_max', agents_max between 1 and 10000, 'a number of 1 to 10,000');
     update public.tenants t
       set agent_settings = t.agent_settings || jsonb_build_object('agents_max', agents_max)

@@ -49,20 +49,6 @@ create policy installation on app.jobs as permissive for all to cairn_owner usin
 
 -- Functions
 
-CREATE OR REPLACE FUNCTION app.check_installation(actor app.actor, kind text)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-begin
-  if actor.user_id <> app.get_local_owner() then
-    perform app.fail('forbidden', format('The job %s is of the whole installation.', kind), null,
-      'Who runs the server changes it, with `cairn jobs` on its machine.');
-  end if;
-end
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.end_run(job app.jobs, outcome text, at timestamp with time zone)
  RETURNS app.jobs
  LANGUAGE plpgsql
@@ -126,15 +112,6 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.get_local_owner()
- RETURNS uuid
- LANGUAGE sql
- IMMUTABLE
-AS $function$
-  select app.user_of('{"issuer": "local", "subject": "owner"}')
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.is_overdue(job app.jobs, at timestamp with time zone)
  RETURNS boolean
  LANGUAGE sql
@@ -161,7 +138,7 @@ begin
   if not found then
     perform app.fail('not_found', 'There is no such job.', null, '`cairn jobs list` shows those there are.');
   elsif v_job.tenant_id = app.get_nil_id() then
-    perform app.check_installation(actor, kind);
+    perform app.refuse_guest(actor, format('changes the job %s, which is of all workspaces', kind), 'cairn jobs');
   end if;
   return v_job;
 end
@@ -478,7 +455,7 @@ begin
     perform app.fail('invalid_input', 'A job runs every 1 second to 366 days, with settings of at most 4 KB.');
   end if;
   if exists (select from app.jobs o where o.tenant_id = app.get_nil_id() and o.kind = set_job.kind) then
-    perform app.check_installation(v_actor, kind);
+    perform app.refuse_guest(v_actor, format('changes the job %s, which is of all workspaces', kind), 'cairn jobs');
     v_tenant := app.get_nil_id();
   end if;
   insert into app.jobs as j (tenant_id, kind, every_seconds, settings, next_run_at)

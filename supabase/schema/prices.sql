@@ -62,14 +62,8 @@ declare
   v_price public.model_prices;
 begin
   perform app.refuse_limited(v_actor);
-  if not app.is_person(v_actor) then
-    perform app.fail('forbidden', 'What models cost is decided by a person, not an agent.', null,
-      'Ask the person whom you work for.');
-  end if;
-  if v_actor.user_id <> app.get_local_owner() then
-    perform app.fail('forbidden', 'Whoever runs the server says what models cost.', null,
-      'Call `cairn prices` on the machine of the server.');
-  end if;
+  perform app.refuse_agent(v_actor, 'What models cost is decided', 'cairn prices');
+  perform app.refuse_guest(v_actor, 'says what models cost', 'cairn prices');
   perform app.check_form('model', v_model ~ '^[a-z0-9][a-z0-9._:/-]{0,119}$', 'the beginning of a model''s name');
   perform app.check_form('prices', num_nulls(price_in, price_out) <> 1
     and coalesce(least(price_in, price_out, v_cached, v_written) >= 0

@@ -623,10 +623,8 @@ declare
   v_actor app.actor := app.authenticate(actor, 'admin');
 begin
   perform app.refuse_limited(v_actor);
-  if v_actor.user_id <> app.get_local_owner() then
-    perform app.fail('forbidden', 'Whoever runs the server says how much output a workspace keeps.', null,
-      'Call `cairn output-quota` on the machine of the server.');
-  end if;
+  perform app.refuse_agent(v_actor, 'How much output a workspace keeps is decided', 'cairn output-quota');
+  perform app.refuse_guest(v_actor, 'says how much output a workspace keeps', 'cairn output-quota');
   perform app.check_form('megabytes', megabytes between 1 and 1000000000, 'a number of 1 to 1,000,000,000');
   perform app.set_config_value('output_per_day', jsonb_build_object('bytes', 1000000 * megabytes::bigint),
     app.actor_name(v_actor));

@@ -285,6 +285,15 @@ CREATE OR REPLACE FUNCTION app.get_credential_hash()
 RETURN NULLIF(current_setting('app.credential_hash'::text, true), ''::text);
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.get_local_owner()
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select app.user_of('{"issuer": "local", "subject": "owner"}')
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.get_nil_id()
  RETURNS uuid
  LANGUAGE sql
@@ -311,6 +320,15 @@ CREATE OR REPLACE FUNCTION app.get_token_project()
  LANGUAGE sql
  STABLE
 RETURN (NULLIF(current_setting('app.project_id'::text, true), ''::text))::uuid;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_person(actor app.actor)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select actor.agent is null and actor.project_id is null
+$function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.my_tenants()
@@ -351,6 +369,37 @@ CREATE OR REPLACE FUNCTION app.read_ip(actor jsonb)
  IMMUTABLE
 AS $function$
   select nullif(actor ->> 'ip', '')::inet
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.refuse_agent(actor app.actor, what text, command text)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not app.is_person(actor) then
+    perform app.fail('forbidden', format('%s by a person, not by an agent.', what), null,
+      format('Ask the person to run `%s` in a terminal of their own.', command));
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.refuse_guest(actor app.actor, what text, command text)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  -- Nobody who signs in has this id.
+  if actor.user_id <> app.get_local_owner() then
+    perform app.fail('forbidden', format('Whoever runs the server %s.', what), null,
+      format('Call `%s` on the machine of the server.', command));
+  end if;
+end
 $function$;
 -- owner cairn_owner
 

@@ -33,7 +33,7 @@ async function remember(key: string, text: string): Promise<string> {
 
 describe('memory', () => {
   test('is listed, and shown with what it superseded', async () => {
-    expect((await world.run(['memory'])).stdout).toBe('Nothing is remembered.\n');
+    expect((await world.run(['memory'])).stdout).toContain('Agents note it with `remember`');
     await remember('port', '8080');
     const id = await remember('port', '8443');
 
@@ -52,6 +52,10 @@ describe('memory', () => {
     const id = await remember('deploy', 'On Fridays.');
     expect((await world.run(['memory', 'list', '--proposed'])).stdout).toMatch(
       /waits for you.*\n.*cairn memory approve ID/,
+    );
+
+    expect((await world.run(['--project', 'web', 'status'])).stdout).toMatch(
+      /Needs you\n(.*\n)*memory \w{8} +ada +deploy: On Fridays\.\n.*cairn memory approve ID/,
     );
 
     const piped = await world.run(['memory', 'approve', id]);

@@ -160,7 +160,7 @@ describe('in the shell of an agent', () => {
 
   test('what search finds, and how many agents there are, is not decided', async () => {
     for (const args of [['output-search', 'on'], ['prices', 'x', '1', '2'], ['agents', 'limit', '7'], ['go-on']])
-      expect(await typed(...args)).toMatchObject({ code: 1, stderr: expect.stringContaining('not an agent') });
+      expect(await typed(...args)).toMatchObject({ code: 1, stderr: expect.stringContaining('not by an agent') });
     expect((await typed('output-search')).stdout).toMatch(/^Off/);
     expect(await typed('agents', 'limit')).toMatchObject({ code: 0 });
   });

@@ -10,7 +10,7 @@ import { claimed, completed, runnerOf } from '../support/runners.ts';
 import { test as base } from '../support/world.ts';
 
 const forbidden = { code: 'forbidden' };
-const inPerson = { code: 'forbidden', message: 'A person lets agents go on, not an agent.' };
+const inPerson = { code: 'forbidden', message: 'A stop is taken back by a person, not by an agent.' };
 const invalid = { code: 'invalid_input' };
 const illegal = { code: 'illegal_transition' };
 const lost = { code: 'lock_lost' };

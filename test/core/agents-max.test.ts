@@ -108,7 +108,7 @@ test('how many there may be is said by a person who is an administrator, on the 
 
   await expect(setAgentsMax(as('ada'), { agents_max: 9 })).rejects.toMatchObject({
     code: 'forbidden',
-    message: 'A person says how many agents a workspace may have, not an agent.',
+    message: 'How many agents a workspace may have is decided by a person, not by an agent.',
   });
   const one = { db, actor: { ...person(as('ada')).actor, project_id: crypto.randomUUID() } };
   await expect(setAgentsMax(one, {})).rejects.toMatchObject({ code: 'forbidden' });

@@ -212,10 +212,13 @@ describe('the quota of a day', () => {
     const { db, actor } = as('ada');
     const forbidden = { code: 'forbidden' };
 
-    await expect(db.call('set_output_quota', { megabytes: 1 }, actor)).rejects.toMatchObject(forbidden);
+    const agent = db.call('set_output_quota', { megabytes: 1 }, { ...actor, agent: 'ada' });
+    await expect(agent).rejects.toMatchObject({ ...forbidden, message: expect.stringContaining('not by an agent') });
+    const guest = db.call('set_output_quota', { megabytes: 1 }, { ...actor, agent: null });
+    await expect(guest).rejects.toMatchObject({ ...forbidden, message: expect.stringContaining('Whoever runs') });
     await expect(
       db.call('set_output_quota', { megabytes: 1 }, { ...actor, project_id: newId() }),
-    ).rejects.toMatchObject({ ...forbidden, message: expect.not.stringContaining('Whoever runs') });
+    ).rejects.toMatchObject({ ...forbidden, message: expect.stringContaining('limited to') });
   });
 });
 

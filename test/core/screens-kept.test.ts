@@ -55,7 +55,7 @@ describe('switched off', () => {
 
     await expect(setOutputSearch(as('ada'), { enabled: true })).rejects.toMatchObject({
       code: 'forbidden',
-      message: 'A person says whether search finds what agents print, not an agent.',
+      message: 'Whether search finds what agents print is decided by a person, not by an agent.',
     });
     const limited = { db, actor: { ...person(as('ada')).actor, project_id: crypto.randomUUID() } };
     await expect(setOutputSearch(limited, {})).rejects.toMatchObject({ code: 'forbidden' });

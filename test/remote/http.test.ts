@@ -226,6 +226,10 @@ describe('an operator', () => {
     await expect(startServing([...flags, ...open])).rejects.toThrow(/serves only this machine\.\nStart it with --auth/);
   });
 
+  test('ends where it cannot serve what was asked for', async () => {
+    await expect(startServing([...flags, '--toolsets', 'core'])).rejects.toThrow(/exited with 1: .*no toolset core/s);
+  });
+
   test('is told when the port is taken', async () => {
     const again = startServing([...flags, '--port', serving.url.port]);
 

@@ -223,7 +223,7 @@ describe('what people say of a job', () => {
 
   test('of the installation is said by the user of the server’s machine, and seen by everybody', async () => {
     await register('shared');
-    const refused = { code: 'forbidden', hint: expect.stringContaining('Who runs the server') };
+    const refused = { code: 'forbidden', hint: expect.stringContaining('on the machine of the server') };
     for (const to of ['pause', 'run']) await expect(change('shared', to, ada)).rejects.toMatchObject(refused);
     await expect(as(ada, 'set_job', { kind: 'shared', every_seconds: 1 })).rejects.toMatchObject(refused);
 

@@ -5,6 +5,7 @@ import { isId } from '../../events/ids.ts';
 import type { RunBrief } from '../../events/runs.ts';
 import { cleanLine } from '../../text.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
+import { took } from '../../tools/render.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { readPages } from '../pagination.ts';
@@ -16,7 +17,6 @@ import { runsOfAgent } from './named-runs.ts';
 import { askedOf, besideName, type Contents, lastLine, readContents } from './reading.ts';
 
 const KNOWN_MAX = 1_000;
-const MINUTE_SECONDS = 60;
 const NONE = 'No runs. A command makes one for each of its agents: `cairn send "…"`.';
 const ENDED_BY = {
   itself: undefined,
@@ -165,11 +165,7 @@ export function subagentsOf({ subagents = [] }: RunBrief): string {
 }
 
 function tookOf({ duration_ms }: RunBrief): string {
-  if (duration_ms === undefined) return '';
-  const seconds = Math.round(duration_ms / 1_000);
-  return seconds < MINUTE_SECONDS
-    ? `${seconds}s`
-    : `${Math.floor(seconds / MINUTE_SECONDS)}m ${seconds % MINUTE_SECONDS}s`;
+  return duration_ms === undefined ? '' : took(duration_ms);
 }
 
 function tokensOf({ tokens_in = 0, tokens_out = 0 }: RunBrief): string {

@@ -12,6 +12,7 @@ import { type JsonOption, printLine, printResult, styled } from '../terminal/out
 import { fromNow, table } from '../terminal/table.ts';
 
 const KNOWN_MAX = 1_000;
+const NONE = 'Nothing is remembered of that. Agents note it with `remember`, in the toolset `agents`.';
 
 type Chosen = { project?: string | undefined; scope?: Memory['scope']; kind?: Memory['kind'] };
 type Asked = Chosen & { status?: 'proposed' | 'all' | undefined; memory?: string };
@@ -26,7 +27,7 @@ export async function runMemory(config: Config, { proposed, all, follow, limit, 
   await inLocalContext(config, async (ctx) => {
     const { items, more } = await readMemories(ctx, asked, limit);
     printResult({ memories: items, more }, options, () => [
-      ...(items.length === 0 ? ['Nothing is remembered.'] : memoryTable(items)),
+      ...(items.length === 0 ? [NONE] : memoryTable(items)),
       ...(items.some(({ status }) => status === 'proposed')
         ? [styled('dim', 'cairn memory show ID  cairn memory approve ID  cairn memory decline ID')]
         : []),

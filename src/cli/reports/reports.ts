@@ -14,6 +14,7 @@ import { type JsonOption, printLine, printResult, styled } from '../terminal/out
 import { fromNow, table } from '../terminal/table.ts';
 
 const KNOWN_MAX = 1_000;
+const NONE = 'No such reports. Agents write them with `save_report`; `cairn send --type investigate "…"` asks for one.';
 
 type Chosen = { project?: string | undefined; status?: ReportBrief['status']; severity?: (typeof LEVELS)[number] };
 
@@ -26,7 +27,7 @@ export async function runReports(config: Config, { by, command, limit, follow, .
     const asked = { ...chosen, agent: by, command: command && (await commandId(ctx, command)) };
     const { items, more } = await readReports(ctx, asked, limit);
     printResult({ reports: items, more }, options, () => [
-      ...(items.length === 0 ? ['No reports.'] : reportTable(items)),
+      ...(items.length === 0 ? [NONE] : reportTable(items)),
       ...(more ? [styled('dim', `Only the latest ${items.length}; --limit shows more.`)] : []),
     ]);
     if (follow) await followReports(ctx, async () => (await readReports(ctx, asked, limit)).items, options);

@@ -1,6 +1,8 @@
 import type { Resumption } from '../../services/checkpoints.ts';
 import type { QuestionPage } from '../../services/events.ts';
+import type { MemoryPage } from '../../services/memory.ts';
 import type { Needs } from '../../services/needs.ts';
+import { shortId } from '../short-id.ts';
 import { styled } from '../terminal/output.ts';
 import { table } from '../terminal/table.ts';
 import { blockedByCancelled } from './waiting.ts';
@@ -8,12 +10,13 @@ import { blockedByCancelled } from './waiting.ts';
 /** Something that waits for a person, and the command for it. */
 type Need = { what: string; task: string; who: string; text: string; command: string };
 
-type Found = Pick<Resumption, 'project' | 'blocked'> & { questions: QuestionPage; needs: Needs };
+type Found = Pick<Resumption, 'project' | 'blocked'> & { questions: QuestionPage; needs: Needs; proposed: MemoryPage };
 
 /**
- * Lists needs of a person's action: agents' questions, unapproved tasks, tasks whose holder has ended, blocked ones.
+ * Lists needs of a person's action: agents' questions, unapproved tasks, tasks whose holder has ended, blocked ones,
+ * memories that are given after a yes.
  */
-export function needsYou({ project, questions, needs, blocked = [] }: Found): string[] {
+export function needsYou({ project, questions, needs, proposed, blocked = [] }: Found): string[] {
   const rows: Need[] = [
     ...questions.questions.map(({ seq, by, task = '', text }) => ({
       what: `question ${seq}`,
@@ -47,6 +50,13 @@ export function needsYou({ project, questions, needs, blocked = [] }: Found): st
         // An unblocked task would wait for the cancelled one, out of sight.
         command: blockedByCancelled(task) === undefined ? 'cairn unblock REF' : 'cairn edit REF --not-after DEPENDENCY',
       })),
+    ...proposed.memories.map(({ id, noted_by, key, text }) => ({
+      what: `memory ${shortId(id)}`,
+      task: '',
+      who: noted_by,
+      text: `${key}: ${text}`,
+      command: 'cairn memory approve ID',
+    })),
   ];
   if (rows.length === 0) return [];
   const inProgress = 'cairn tasks --status in_progress';
@@ -62,6 +72,7 @@ export function needsYou({ project, questions, needs, blocked = [] }: Found): st
     ...remainderLines(needs.unapproved_count - needs.unapproved.length, 'to approve', 'cairn tasks'),
     ...remainderLines(needs.left_count - needs.left.length, 'left', inProgress),
     ...remainderLines(project.tasks.blocked - blocked.length, 'blocked', 'cairn tasks --status blocked'),
+    ...(proposed.next_cursor === undefined ? [] : [styled('dim', '… and more memories: cairn memory --proposed')]),
     styled('dim', [...new Set(rows.map(({ command }) => command))].join('  ')),
   ];
 }

@@ -20,6 +20,7 @@ import { countsLine } from './tasks.ts';
 const PROJECTS_MAX = 100;
 const QUESTIONS_SHOWN = 5;
 const ALERTS_SHOWN = 5;
+const MEMORIES_SHOWN = 5;
 
 /** `cairn status`: the project at a glance; without one, all projects. */
 export async function runStatus(config: Config, options: JsonOption): Promise<void> {
@@ -49,14 +50,24 @@ export async function readStatus(ctx: Context): Promise<{ found: object; lines()
       lines: () => [...first(), ...projectTable({ projects }), ...alertLines(alerts)],
     };
   }
-  const [resumed, asked, needs] = await Promise.all([
+  const [resumed, asked, needs, proposed] = await Promise.all([
     perform(ctx, checkpoints.commands.resume_project, { project }),
     perform(ctx, person.list_questions, { project, page_size: QUESTIONS_SHOWN }),
     perform(ctx, person.list_needs, { project }),
+    perform(ctx, person.list_memories, { project, status: 'proposed', page_size: MEMORIES_SHOWN }),
   ]);
   const { questions, open: questions_open } = asked;
-  const found = { ...resumed, agents, approvals, questions, questions_open, ...needs, alerts };
-  const needed = () => [...needsYou({ ...resumed, questions: asked, needs }), ...alertLines(alerts)];
+  const found = {
+    ...resumed,
+    agents,
+    approvals,
+    questions,
+    questions_open,
+    ...needs,
+    memories_proposed: proposed.memories,
+    alerts,
+  };
+  const needed = () => [...needsYou({ ...resumed, questions: asked, needs, proposed }), ...alertLines(alerts)];
   return { found, lines: () => [...first(), ...statusLines(resumed, needed())] };
 }
 

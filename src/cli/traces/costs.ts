@@ -1,8 +1,8 @@
 import type { Config } from '../../config.ts';
 import type { CostList, GROUPS } from '../../services/costs.ts';
 import { person } from '../../tools/person.ts';
-import { amount } from '../../tools/render.ts';
-import { dollars, took } from '../../tools/trace-text.ts';
+import { amount, took } from '../../tools/render.ts';
+import { dollars } from '../../tools/trace-text.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { shortId } from '../short-id.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';

@@ -65,7 +65,14 @@ export function refuseUnprotectedHost({ host, auth, publicUrl }: Config): void {
 export async function serveHttp({ limits: given = {}, ...parts }: HttpParts): Promise<HttpServer> {
   refuseUnprotectedHost(parts.config);
   const limits = { ...LIMITS, ...given };
-  return new HttpServer(await listen(parts.config, limits), { ...parts, limits });
+  const server = await listen(parts.config, limits);
+  try {
+    return new HttpServer(server, { ...parts, limits });
+  } catch (error) {
+    // Such as a toolset that there is not: the port is free again, and the process may end.
+    server.close();
+    throw error;
+  }
 }
 
 export class HttpServer {
