@@ -23,7 +23,10 @@ import { placeOf, readSql, SQL } from './mutants/sql.ts';
 
 const ROOT = fileURLToPath(PACKAGE_ROOT);
 const VITEST = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
-const COPIED = ['src', 'test', 'scripts', 'supabase', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
+const COPIED = [
+  ...['src', 'test', 'scripts', 'supabase', 'build', 'dist'],
+  ...['package.json', 'tsconfig.json', 'vitest.config.ts'],
+];
 const AT_ONCE = 2;
 // The slowest test has less; whoever waits longer waits for ever.
 const TRY_MS_MAX = 180_000;
@@ -109,16 +112,25 @@ async function tried({ tree, connection }: Copy, mutant: Mutant): Promise<string
   const { file, from, to, replace } = mutant.file === SQL ? sqlEdit(mutant) : await edit(tree, mutant);
   const path = join(tree, file);
   const source = await readFile(path, 'utf8');
+  const isProgram = file.startsWith('src/');
   await writeFile(path, source.slice(0, from) + replace + source.slice(to));
   try {
     if (mutant.file === SQL) await migrated({ tree, connection });
+    if (isProgram) await bundle(tree);
     const { failed, passed, broken } = await outcome({ tree, connection }, mutant);
     if (failed + passed === 0 && !broken) return 'names no test that is there';
     if (broken) return 'breaks the whole suite, which shows nothing';
     return failed > 0 ? undefined : 'SURVIVES';
   } finally {
     await writeFile(path, source);
+    if (isProgram) await bundle(tree);
   }
+}
+
+/** Many tests start the program, not its source. */
+async function bundle(tree: string): Promise<void> {
+  const [code] = await once(spawn(execPath, [join('build', 'scripts', 'bundle.js')], { cwd: tree }), 'exit');
+  if (code !== 0) throw new Error('cannot be bundled');
 }
 
 /** A mutant that is no SQL would fail every test. */
