@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { RUNNER_SCOPE } from '../src/auth/scopes.ts';
 import { createPat } from '../src/auth/server/issue.ts';
 import { blobStores } from '../src/blobs/open.ts';
@@ -35,6 +36,11 @@ export async function startRunnerServer() {
     async tokenOf(agent: string): Promise<string> {
       const resource = new URL('/mcp', url).href;
       return (await createPat(db, actor, { name: agent, scope: RUNNER_SCOPE, agent, days: 1, resource })).token;
+    },
+    async sql<Row extends pg.QueryResultRow>(query: string): Promise<Row[]> {
+      const client = new pg.Client(database.connection);
+      await client.connect();
+      return (await client.query<Row>(query).finally(() => client.end())).rows;
     },
     async stop(): Promise<void> {
       await db.close();

@@ -915,7 +915,7 @@ export type Schema = {
       list_secrets: { Args: { actor?: Json }; Returns: Json };
       list_served_urls: { Args: { actor?: Json }; Returns: Json };
       list_sessions: { Args: { actor?: Json; cursor?: string; page_size?: number; project?: string }; Returns: Json };
-      list_steps: { Args: { actor?: Json; cursor?: string; page_size?: number; run: string }; Returns: Json };
+      list_steps: { Args: { actor?: Json; cursor?: string; page_size?: number; run: string }; Returns: unknown };
       list_tasks: { Args: { actor?: Json; cursor?: string; filters?: Json; page_size?: number; project?: string }; Returns: Json };
       make_partitions: { Args: { actor?: Json }; Returns: Json };
       measure_records: { Args: { actor?: Json; starts_at: string; table_name: string }; Returns: Json };

@@ -7,7 +7,7 @@ import { idListedBy } from './listed-id.ts';
 import { page } from './pagination.ts';
 import { listSteps, StoredStep } from './steps.ts';
 
-export const GetRun = z.strictObject({ run: idListedBy('list_runs'), ...page(50, 500) });
+export const GetRun = z.strictObject({ run: idListedBy('list_runs'), ...page(50, 2_000) });
 
 const RunUse = RunBrief.extend({
   usage: z.array(Used.extend({ model: z.string() })),

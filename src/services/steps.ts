@@ -74,12 +74,25 @@ export const StepPage = z.object({
   ended: z.boolean(),
   steps: z.array(StoredStep),
   next_cursor: z.string().optional(),
-  /** Files that hold steps of long ago. */
-  files: z.array(ArchivedFile).optional(),
 });
-export type StepPage = Omit<z.infer<typeof StepPage>, 'files'>;
+export type StepPage = z.infer<typeof StepPage>;
 
-const listStored = sqlFunction('list_steps', StepPage);
+/** Without what is null in a row. A tree has thousands of them. */
+function known(row: Record<string, unknown>): Record<string, unknown> {
+  const found: Record<string, unknown> = {};
+  for (const name in row) if (row[name] !== null) found[name] = row[name];
+  return found;
+}
+
+const Listed = z.preprocess(
+  (page: { steps: Record<string, unknown>[] }) => ({ ...known(page), steps: page.steps.map(known) }),
+  StepPage.extend({
+    /** Files that hold steps of long ago. */
+    files: z.array(ArchivedFile).optional(),
+  }),
+);
+
+const listStored = sqlFunction('list_steps', Listed);
 
 /** What a run did, oldest first: from the database, or all of it from files. */
 export async function listSteps(ctx: Context, asked: z.output<typeof ListSteps>): Promise<StepPage> {
@@ -100,10 +113,10 @@ export async function listSteps(ctx: Context, asked: z.output<typeof ListSteps>)
   };
 }
 
-/** A row of the table as it is in a file: what it has not is null. */
+/** A row of the table as it is in a file. */
 const Archived = z.preprocess(
   (row: Record<string, unknown>) => ({
-    ...Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)),
+    ...known(row),
     id: `${row['trace_id']}${row['span_id']}`,
   }),
   z.object(StoredStep.shape),

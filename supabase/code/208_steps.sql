@@ -239,26 +239,26 @@ create or replace function app.step_id(step public.agent_steps) returns uuid lan
   select md5(step.trace_id || step.span_id)::uuid
 $$;
 
--- A step as it is listed.
-create or replace function app.step_brief(step public.agent_steps) returns jsonb language sql stable as $$
-  select jsonb_strip_nulls(jsonb_build_object('id', app.step_id(step), 'span_id', step.span_id,
-    'parent_span_id', step.parent_span_id, 'kind', step.kind, 'name', step.name, 'tool_type', step.tool_type,
-    'status', step.status, 'started_at', step.started_at, 'completed_at', step.completed_at,
-    'duration_ms', step.duration_ms,
+-- A step as it is listed; null is what is not known of it. A tree has thousands: json takes half the time of jsonb,
+-- which sorts the keys of each.
+create or replace function app.step_brief(step public.agent_steps) returns json language sql stable as $$
+  select json_build_object('id', app.step_id(step), 'span_id', step.span_id, 'parent_span_id', step.parent_span_id,
+    'kind', step.kind, 'name', step.name, 'tool_type', step.tool_type, 'status', step.status,
+    'started_at', step.started_at, 'completed_at', step.completed_at, 'duration_ms', step.duration_ms,
     'waited_ms', step.waited_ms, 'model', step.model, 'tokens_in', step.tokens_in, 'tokens_out', step.tokens_out,
     'tokens_cached', step.tokens_cached, 'tokens_cache_written', step.tokens_cache_written, 'cost_usd', step.cost_usd,
-    'tool_call_id', step.tool_call_id, 'error', step.error, 'content', step.content))
+    'tool_call_id', step.tool_call_id, 'error', step.error, 'content', step.content)
 $$;
 
--- list_steps(run, cursor?, page_size) -> {run, steps, ended, next_cursor?, files?}: what a run did, oldest first, the
--- tree by parent_span_id. `files` hold its steps once they are old.
+-- list_steps(run, cursor?, page_size) -> {run, agent, steps, ended, next_cursor, files}: what a run did, oldest first,
+-- the tree by parent_span_id. `files` hold its steps once they are old. What there is not is null.
 create or replace function public.list_steps(
   run text,
   cursor text default null,
   page_size integer default 500,
   actor jsonb default '{}'
 )
-  returns jsonb
+  returns json
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -271,16 +271,19 @@ declare
   v_size integer := app.page_size(page_size, 2000);
   v_question text := concat_ws(' ', 'steps', v_run.id);
   v_after jsonb := app.decode_cursor(cursor, v_question);
-  v_page jsonb := app.build_page('steps', array(
+  v_steps json[] := array(
     select app.step_brief(s)
     from public.agent_steps s
     where s.tenant_id = v_run.tenant_id and s.run_id = v_run.id and s.run_created_at = v_run.created_at
       and (v_after is null
         or (s.started_at, app.step_id(s)) > ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
-    order by s.started_at, app.step_id(s) limit v_size + 1), v_size, v_question, '{id}', '{started_at}');
+    order by s.started_at, app.step_id(s) limit v_size + 1);
 begin
-  return v_page || jsonb_strip_nulls(jsonb_build_object('run', v_run.id, 'agent', v_run.agent_name,
-    'ended', v_run.ended_at is not null, 'files', app.step_files(v_run)));
+  return json_build_object('run', v_run.id, 'agent', v_run.agent_name, 'ended', v_run.ended_at is not null,
+    'files', app.step_files(v_run),
+    'next_cursor', case when cardinality(v_steps) > v_size then app.encode_cursor(jsonb_build_object('of', v_question,
+      'id', v_steps[v_size] -> 'id', 'at', v_steps[v_size] -> 'started_at')) end,
+    'steps', array_to_json(v_steps[:v_size]));
 end
 $$;
 

@@ -162,17 +162,16 @@ $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.step_brief(step public.agent_steps)
- RETURNS jsonb
+ RETURNS json
  LANGUAGE sql
  STABLE
 AS $function$
-  select jsonb_strip_nulls(jsonb_build_object('id', app.step_id(step), 'span_id', step.span_id,
-    'parent_span_id', step.parent_span_id, 'kind', step.kind, 'name', step.name, 'tool_type', step.tool_type,
-    'status', step.status, 'started_at', step.started_at, 'completed_at', step.completed_at,
-    'duration_ms', step.duration_ms,
+  select json_build_object('id', app.step_id(step), 'span_id', step.span_id, 'parent_span_id', step.parent_span_id,
+    'kind', step.kind, 'name', step.name, 'tool_type', step.tool_type, 'status', step.status,
+    'started_at', step.started_at, 'completed_at', step.completed_at, 'duration_ms', step.duration_ms,
     'waited_ms', step.waited_ms, 'model', step.model, 'tokens_in', step.tokens_in, 'tokens_out', step.tokens_out,
     'tokens_cached', step.tokens_cached, 'tokens_cache_written', step.tokens_cache_written, 'cost_usd', step.cost_usd,
-    'tool_call_id', step.tool_call_id, 'error', step.error, 'content', step.content))
+    'tool_call_id', step.tool_call_id, 'error', step.error, 'content', step.content)
 $function$;
 -- owner cairn_owner
 
@@ -338,7 +337,7 @@ $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION public.list_steps(run text, cursor text DEFAULT NULL::text, page_size integer DEFAULT 500, actor jsonb DEFAULT '{}'::jsonb)
- RETURNS jsonb
+ RETURNS json
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -351,16 +350,19 @@ declare
   v_size integer := app.page_size(page_size, 2000);
   v_question text := concat_ws(' ', 'steps', v_run.id);
   v_after jsonb := app.decode_cursor(cursor, v_question);
-  v_page jsonb := app.build_page('steps', array(
+  v_steps json[] := array(
     select app.step_brief(s)
     from public.agent_steps s
     where s.tenant_id = v_run.tenant_id and s.run_id = v_run.id and s.run_created_at = v_run.created_at
       and (v_after is null
         or (s.started_at, app.step_id(s)) > ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
-    order by s.started_at, app.step_id(s) limit v_size + 1), v_size, v_question, '{id}', '{started_at}');
+    order by s.started_at, app.step_id(s) limit v_size + 1);
 begin
-  return v_page || jsonb_strip_nulls(jsonb_build_object('run', v_run.id, 'agent', v_run.agent_name,
-    'ended', v_run.ended_at is not null, 'files', app.step_files(v_run)));
+  return json_build_object('run', v_run.id, 'agent', v_run.agent_name, 'ended', v_run.ended_at is not null,
+    'files', app.step_files(v_run),
+    'next_cursor', case when cardinality(v_steps) > v_size then app.encode_cursor(jsonb_build_object('of', v_question,
+      'id', v_steps[v_size] -> 'id', 'at', v_steps[v_size] -> 'started_at')) end,
+    'steps', array_to_json(v_steps[:v_size]));
 end
 $function$;
 -- owner cairn_owner

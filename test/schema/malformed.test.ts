@@ -121,7 +121,7 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
   };
 }
 
-const cursorOf = (answer: unknown) => (answer as { next_cursor?: string } | null)?.next_cursor;
+const cursorOf = (answer: unknown) => (answer as { next_cursor?: string | null } | null)?.next_cursor ?? undefined;
 
 /** Cursors that somebody made up for the same list. */
 function* madeUp(cursor: string): Generator<string> {

@@ -17,7 +17,7 @@ import { table } from '../terminal/table.ts';
 
 export type TraceOptions = JsonOption & { follow?: true; content?: true };
 
-const PAGE_SIZE = 500;
+const PAGE_SIZE = 2_000;
 const FOLLOW_MS = 1_000;
 // An agent reports what it did last some seconds after its run has ended.
 const LATE_MS = 5_000;
