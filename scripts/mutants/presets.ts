@@ -9,6 +9,11 @@ export const PRESETS = Object.freeze([
   ...refusals('core', PROFILES_SUITE, [
     {
       within: 'app.guard_profile',
+      find: 'app.refuse_agent',
+      name: 'the default is set, changed and taken away by a person, and by no agent',
+    },
+    {
+      within: 'app.guard_profile',
       find: 'The profile %s was removed.',
       name: 'a profile that was removed takes no change',
     },

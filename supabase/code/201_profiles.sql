@@ -14,6 +14,10 @@ declare
   v_default text;
 begin
   perform app.refuse_limited(actor);
+  -- It holds all commands that name no other.
+  if profile.is_default or (event.payload ->> 'is_default')::boolean then
+    perform app.refuse_agent(actor, 'The default profile is decided', 'cairn profiles');
+  end if;
   if profile.removed_at is not null then
     perform app.fail('illegal_transition', format('The profile %s was removed.', app.quoted_name(profile.name)), null,
       'Save one of that name anew: save_profile.');

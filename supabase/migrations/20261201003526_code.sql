@@ -7715,6 +7715,10 @@ declare
   v_default text;
 begin
   perform app.refuse_limited(actor);
+  -- It holds all commands that name no other.
+  if profile.is_default or (event.payload ->> 'is_default')::boolean then
+    perform app.refuse_agent(actor, 'The default profile is decided', 'cairn profiles');
+  end if;
   if profile.removed_at is not null then
     perform app.fail('illegal_transition', format('The profile %s was removed.', app.quoted_name(profile.name)), null,
       'Save one of that name anew: save_profile.');
@@ -18829,6 +18833,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003510', '4a2c22d07826518b9e6a600ddab99c58348ffce09c032d8c25eb70b1ed8374a3', '0.1.0'),
   ('20261201003520', 'f8064850629b0ce41c76700e0564bd911d5b68be45a9792af7d1d444729d77c6', '0.1.0'),
   ('20261201003525', '46e40ddce213e203987f7beb7d75559dc4e8c8c4d88256256eee35420ef52cd8', '0.1.0'),
-  ('code', '7739f3b0749194f70a50015f21ae8946c6dc6c170970f5c1ee7093d2819a62ae', '0.1.0')
+  ('code', '698ee27ff93f41d05275ce862fcba77def414d5dd71e2ac663ca484d085cfbde', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

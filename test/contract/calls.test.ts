@@ -275,7 +275,7 @@ test('each tool answers what its schema says, in plain text', async ({ as }) => 
   await call('ada', 'list_presets');
   await call('ada', 'remove_preset', { preset: 'feed' });
   await call('ada', 'save_profile', { name: 'Careful', time_limit_ms: 60_000, silence_limit_ms: 1_000 });
-  await call('ada', 'save_profile', { name: 'Free', is_default: true });
+  await call('ada', 'save_profile', { name: 'Free', is_default: false });
   await call('ada', 'list_profiles');
   await call('ada', 'remove_profile', { profile: 'careful' });
   await callAgents(call, as('pia'));

@@ -150,7 +150,7 @@ describe('a command', () => {
 
   test('names a preset, whose text it fills, or has text', async ({ as }) => {
     await runnerOf(as('ada'), 'claude-1', { type: 'claude' });
-    await call(as('ada'), 'save_profile', { name: 'Careful', time_limit_ms: 5_000, is_default: true });
+    await call(person(as('ada')), 'save_profile', { name: 'Careful', time_limit_ms: 5_000, is_default: true });
     await call(as('ada'), 'save_preset', {
       name: 'Review',
       type: 'review',

@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest';
 import { newId } from '../../src/events/ids.ts';
-import { call } from '../support/calls.ts';
+import { call, person } from '../support/calls.ts';
 import { append, record, redact, replay, verify } from '../support/commands.ts';
 import { rowsOf } from '../support/rows.ts';
 import { test } from '../support/world.ts';
@@ -9,7 +9,7 @@ const MINUTE_MS = 60_000;
 
 describe('a profile', () => {
   test('is saved, changed in what is named, listed and removed', async ({ as }) => {
-    const saved = await call(as('ada'), 'save_profile', {
+    const saved = await call(person(as('ada')), 'save_profile', {
       name: 'Careful',
       description: 'For the night.',
       time_limit_ms: MINUTE_MS,
@@ -21,43 +21,47 @@ describe('a profile', () => {
 
     expect(changed).toMatchObject({ id: saved.id, name: 'Careful', time_limit_ms: MINUTE_MS, cpu_limit_percent: 80 });
     expect(changed).not.toHaveProperty('token_budget');
-    const { profiles } = await call(as('ada'), 'list_profiles');
+    const { profiles } = await call(person(as('ada')), 'list_profiles');
     expect(profiles).toEqual([changed]);
-    const removed = await call(as('ada'), 'remove_profile', { profile: saved.id });
+    const removed = await call(person(as('ada')), 'remove_profile', { profile: saved.id });
     expect(removed).toMatchObject({ id: saved.id, removed_at: expect.any(String) });
-    expect(await call(as('ada'), 'list_profiles')).toEqual({ profiles: [] });
-    expect(await verify(as('ada'))).toMatchObject({ ok: true });
+    expect(await call(person(as('ada')), 'list_profiles')).toEqual({ profiles: [] });
+    expect(await verify(person(as('ada')))).toMatchObject({ ok: true });
   });
 
   test('has a name that no other one has, in any case, until it is removed', async ({ as }) => {
-    const { id } = await call(as('ada'), 'save_profile', { name: 'Careful' });
+    const { id } = await call(person(as('ada')), 'save_profile', { name: 'Careful' });
     const save = (name: string) =>
-      record(as('ada'), { stream: `profile:${newId()}`, type: 'profile.saved', data: { name } });
+      record(person(as('ada')), { stream: `profile:${newId()}`, type: 'profile.saved', data: { name } });
 
     await expect(save('careful')).rejects.toMatchObject({
       code: 'already_exists',
       hint: expect.stringContaining('save_profile'),
     });
 
-    await call(as('ada'), 'remove_profile', { profile: id });
+    await call(person(as('ada')), 'remove_profile', { profile: id });
     expect(await save('careful')).toMatchObject({ version: 1 });
-    const again = record(as('ada'), { stream: `profile:${id}`, type: 'profile.saved', data: { name: 'other' } });
+    const again = record(person(as('ada')), {
+      stream: `profile:${id}`,
+      type: 'profile.saved',
+      data: { name: 'other' },
+    });
     await expect(again).rejects.toMatchObject({ code: 'already_exists' });
   });
 
   test('that was removed takes no change', async ({ as }) => {
-    const { id } = await call(as('ada'), 'save_profile', { name: 'Careful' });
-    await call(as('ada'), 'remove_profile', { profile: 'careful' });
+    const { id } = await call(person(as('ada')), 'save_profile', { name: 'Careful' });
+    await call(person(as('ada')), 'remove_profile', { profile: 'careful' });
 
     for (const [type, data] of [
       ['profile.changed', { time_limit_ms: 1 }],
       ['profile.removed', {}],
     ] as const) {
-      const late = record(as('ada'), { stream: `profile:${id}`, type, data });
+      const late = record(person(as('ada')), { stream: `profile:${id}`, type, data });
       await expect(late).rejects.toMatchObject({ code: 'illegal_transition' });
     }
 
-    const missing = call(as('ada'), 'remove_profile', { profile: 'careful' });
+    const missing = call(person(as('ada')), 'remove_profile', { profile: 'careful' });
     await expect(missing).rejects.toMatchObject({ code: 'not_found', hint: 'list_profiles shows their names.' });
   });
 
@@ -69,25 +73,25 @@ describe('a profile', () => {
   ])('with a %s of %s is refused', async ([field, value], { as }) => {
     const data = { name: 'Careful', [String(field)]: value };
 
-    const saving = call(as('ada'), 'save_profile', data);
+    const saving = call(person(as('ada')), 'save_profile', data);
     await expect(saving).rejects.toMatchObject({ code: 'invalid_input', details: { field } });
-    const recording = record(as('ada'), { stream: `profile:${newId()}`, type: 'profile.saved', data });
+    const recording = record(person(as('ada')), { stream: `profile:${newId()}`, type: 'profile.saved', data });
     await expect(recording).rejects.toMatchObject({ code: 'invalid_input', details: { field } });
   });
 
   test('is saved once by a call that is repeated', async ({ as }) => {
     const input = { name: 'Careful', is_default: true, idempotency_key: 'k' };
-    const first = await call(as('ada'), 'save_profile', input);
+    const first = await call(person(as('ada')), 'save_profile', input);
 
-    expect(await call(as('ada'), 'save_profile', input)).toEqual(first);
+    expect(await call(person(as('ada')), 'save_profile', input)).toEqual(first);
 
-    const { events } = await call(as('ada'), 'list_events', { project: '*', types: ['profile.'] });
+    const { events } = await call(person(as('ada')), 'list_events', { project: '*', types: ['profile.'] });
     expect(events).toHaveLength(1);
   });
 
   test('is saved once of many at the same time', async ({ as }) => {
     const saves = Array.from({ length: 20 }, () =>
-      record(as('ada'), { stream: `profile:${newId()}`, type: 'profile.saved', data: { name: 'Careful' } }),
+      record(person(as('ada')), { stream: `profile:${newId()}`, type: 'profile.saved', data: { name: 'Careful' } }),
     );
 
     const settled = await Promise.allSettled(saves);
@@ -97,37 +101,37 @@ describe('a profile', () => {
   });
 
   test('of another workspace is not found', async ({ as, asStranger }) => {
-    const { id } = await call(as('ada'), 'save_profile', { name: 'Careful', is_default: true });
+    const { id } = await call(person(as('ada')), 'save_profile', { name: 'Careful', is_default: true });
 
-    expect(await call(asStranger('eve'), 'list_profiles')).toEqual({ profiles: [] });
+    expect(await call(person(asStranger('eve')), 'list_profiles')).toEqual({ profiles: [] });
     for (const profile of [id, 'Careful']) {
-      const removing = call(asStranger('eve'), 'remove_profile', { profile });
+      const removing = call(person(asStranger('eve')), 'remove_profile', { profile });
       await expect(removing).rejects.toMatchObject({ code: 'not_found' });
     }
-    await call(asStranger('eve'), 'save_profile', { name: 'Careful', is_default: true });
-    expect(await call(as('ada'), 'list_profiles')).toMatchObject({ profiles: [{ id, is_default: true }] });
+    await call(person(asStranger('eve')), 'save_profile', { name: 'Careful', is_default: true });
+    expect(await call(person(as('ada')), 'list_profiles')).toMatchObject({ profiles: [{ id, is_default: true }] });
   });
 
   test('is listed page by page, the default first, then by name; of a project, and of all', async ({ as }) => {
-    await call(as('ada'), 'create_project', { slug: 'web', name: 'Web' });
-    await call(as('ada'), 'create_project', { slug: 'shop', name: 'Shop' });
-    for (const name of ['c', 'B', 'a']) await call(as('ada'), 'save_profile', { name });
-    await call(as('ada'), 'save_profile', { name: 'd', is_default: true });
-    await call(as('ada'), 'save_profile', { name: 'e', project: 'shop' });
+    await call(person(as('ada')), 'create_project', { slug: 'web', name: 'Web' });
+    await call(person(as('ada')), 'create_project', { slug: 'shop', name: 'Shop' });
+    for (const name of ['c', 'B', 'a']) await call(person(as('ada')), 'save_profile', { name });
+    await call(person(as('ada')), 'save_profile', { name: 'd', is_default: true });
+    await call(person(as('ada')), 'save_profile', { name: 'e', project: 'shop' });
     const names: unknown[] = [];
     let cursor: unknown;
     do {
-      const page = await call(as('ada'), 'list_profiles', { page_size: 1, cursor });
+      const page = await call(person(as('ada')), 'list_profiles', { page_size: 1, cursor });
       names.push(...(page.profiles as { name: string }[]).map(({ name }) => name));
       cursor = page.next_cursor;
     } while (cursor !== undefined);
 
     expect(names).toEqual(['d', 'a', 'B', 'c', 'e']);
-    const { profiles } = await call(as('ada'), 'list_profiles', { project: 'web' });
+    const { profiles } = await call(person(as('ada')), 'list_profiles', { project: 'web' });
     expect(profiles).toMatchObject([{ name: 'd' }, { name: 'a' }, { name: 'B' }, { name: 'c' }]);
-    const { profiles: found } = await call(as('ada'), 'list_profiles', { profile: 'E' });
+    const { profiles: found } = await call(person(as('ada')), 'list_profiles', { profile: 'E' });
     expect(found).toMatchObject([{ name: 'e', project: 'shop' }]);
-    expect(await call(as('ada'), 'list_profiles', { profile: 'nope' })).toEqual({ profiles: [] });
+    expect(await call(person(as('ada')), 'list_profiles', { profile: 'nope' })).toEqual({ profiles: [] });
   });
 });
 
@@ -138,93 +142,111 @@ describe('the default', () => {
       .map(({ name }) => name);
 
   test('moves from one profile to another in one append', async ({ as }) => {
-    await call(as('ada'), 'save_profile', { name: 'a', is_default: true });
+    await call(person(as('ada')), 'save_profile', { name: 'a', is_default: true });
 
-    await call(as('ada'), 'save_profile', { name: 'b', is_default: true });
-    expect(await defaultsOf(as('ada'))).toEqual(['b']);
-    await call(as('ada'), 'save_profile', { name: 'a', is_default: true });
-    expect(await defaultsOf(as('ada'))).toEqual(['a']);
-    await call(as('ada'), 'save_profile', { name: 'a', is_default: true });
+    await call(person(as('ada')), 'save_profile', { name: 'b', is_default: true });
+    expect(await defaultsOf(person(as('ada')))).toEqual(['b']);
+    await call(person(as('ada')), 'save_profile', { name: 'a', is_default: true });
+    expect(await defaultsOf(person(as('ada')))).toEqual(['a']);
+    await call(person(as('ada')), 'save_profile', { name: 'a', is_default: true });
 
+    expect(await defaultsOf(person(as('ada')))).toEqual(['a']);
+    await call(person(as('ada')), 'remove_profile', { profile: 'a' });
+    expect(await defaultsOf(person(as('ada')))).toEqual([]);
+    expect(await verify(person(as('ada')))).toMatchObject({ ok: true });
+  });
+
+  test('is set, changed and taken away by a person, and by no agent', async ({ as }) => {
+    const refused = { code: 'forbidden', message: 'The default profile is decided by a person, not by an agent.' };
+    await expect(call(as('ada'), 'save_profile', { name: 'a', is_default: true })).rejects.toMatchObject(refused);
+    await call(person(as('ada')), 'save_profile', { name: 'a', time_limit_ms: MINUTE_MS, is_default: true });
+
+    for (const change of [{ time_limit_ms: 0 }, { is_default: false }])
+      await expect(call(as('ada'), 'save_profile', { name: 'a', ...change })).rejects.toMatchObject(refused);
+    await expect(call(as('ada'), 'remove_profile', { profile: 'a' })).rejects.toMatchObject(refused);
+    await expect(call(as('ada'), 'save_profile', { name: 'b', is_default: true })).rejects.toMatchObject(refused);
+
+    await call(as('ada'), 'save_profile', { name: 'b', time_limit_ms: 1 });
     expect(await defaultsOf(as('ada'))).toEqual(['a']);
-    await call(as('ada'), 'remove_profile', { profile: 'a' });
-    expect(await defaultsOf(as('ada'))).toEqual([]);
-    expect(await verify(as('ada'))).toMatchObject({ ok: true });
   });
 
   test('is one: a second is refused', async ({ as }) => {
-    await call(as('ada'), 'save_profile', { name: 'a', is_default: true });
-    const { id } = await call(as('ada'), 'save_profile', { name: 'b' });
+    await call(person(as('ada')), 'save_profile', { name: 'a', is_default: true });
+    const { id } = await call(person(as('ada')), 'save_profile', { name: 'b' });
 
     for (const event of [
       { stream: `profile:${id}`, type: 'profile.changed', data: { is_default: true } },
       { stream: `profile:${newId()}`, type: 'profile.saved', data: { name: 'c', is_default: true } },
     ]) {
-      await expect(record(as('ada'), event)).rejects.toMatchObject({
+      await expect(record(person(as('ada')), event)).rejects.toMatchObject({
         code: 'already_exists',
         message: 'The profile a is the default.',
         hint: expect.stringContaining('save_profile'),
       });
     }
-    expect(await defaultsOf(as('ada'))).toEqual(['a']);
+    expect(await defaultsOf(person(as('ada')))).toEqual(['a']);
   });
 
   test('of many at the same time is one', async ({ as }) => {
-    await call(as('ada'), 'save_profile', { name: 'first', is_default: true });
+    await call(person(as('ada')), 'save_profile', { name: 'first', is_default: true });
 
     await Promise.allSettled(
-      Array.from({ length: 20 }, (_, at) => call(as('ada'), 'save_profile', { name: `p${at}`, is_default: true })),
+      Array.from({ length: 20 }, (_, at) =>
+        call(person(as('ada')), 'save_profile', { name: `p${at}`, is_default: true }),
+      ),
     );
 
-    expect(await defaultsOf(as('ada'))).toHaveLength(1);
-    expect(await verify(as('ada'))).toMatchObject({ ok: true });
+    expect(await defaultsOf(person(as('ada')))).toHaveLength(1);
+    expect(await verify(person(as('ada')))).toMatchObject({ ok: true });
   });
 
   test('that moved to an older profile is imported whatever the order of the rows', async ({ as, asStranger }) => {
-    await call(as('ada'), 'save_profile', { name: 'a' });
-    await call(as('ada'), 'save_profile', { name: 'b', is_default: true });
-    await call(as('ada'), 'save_profile', { name: 'a', is_default: true });
-    const { events } = (await as('ada').db.call('export_events', {}, as('ada').actor)) as { events: object[] };
+    await call(person(as('ada')), 'save_profile', { name: 'a' });
+    await call(person(as('ada')), 'save_profile', { name: 'b', is_default: true });
+    await call(person(as('ada')), 'save_profile', { name: 'a', is_default: true });
+    const { events } = (await person(as('ada')).db.call('export_events', {}, person(as('ada')).actor)) as {
+      events: object[];
+    };
     const take = (some: object[]) =>
-      asStranger('eve').db.call('import_events', { events: some }, asStranger('eve').actor);
+      person(asStranger('eve')).db.call('import_events', { events: some }, person(asStranger('eve')).actor);
 
     await take(events.slice(0, 2));
     await take(events.slice(2));
 
-    expect(await defaultsOf(asStranger('eve'))).toEqual(['a']);
-    expect(await verify(asStranger('eve'))).toMatchObject({ ok: true });
+    expect(await defaultsOf(person(asStranger('eve')))).toEqual(['a']);
+    expect(await verify(person(asStranger('eve')))).toMatchObject({ ok: true });
   });
 });
 
 test('two profiles whose texts are redacted are still two, rebuilt as they are', async ({ as, sql }) => {
   const [first, second] = [newId(), newId()];
-  await append(as('ada'), [
+  await append(person(as('ada')), [
     { stream: `profile:${first}`, type: 'profile.saved', data: { name: 'a', time_limit_ms: 1, is_default: true } },
     { stream: `profile:${second}`, type: 'profile.saved', data: { name: 'b', description: 'A secret.' } },
   ]);
 
-  await redact(as('ada'), 1);
-  await redact(as('ada'), 2);
+  await redact(person(as('ada')), 1);
+  await redact(person(as('ada')), 2);
 
-  const { profiles } = await call(as('ada'), 'list_profiles');
+  const { profiles } = await call(person(as('ada')), 'list_profiles');
   expect(profiles).toMatchObject([
     { name: first, time_limit_ms: 1, is_default: true },
     { name: second, description: '[redacted]' },
   ]);
-  await call(as('ada'), 'save_profile', { name: 'a' });
-  expect(await verify(as('ada'))).toMatchObject({ ok: true });
-  const before = await rowsOf(sql, as('ada').actor.tenant_id);
-  await replay(as('ada'));
-  expect(await rowsOf(sql, as('ada').actor.tenant_id)).toEqual(before);
+  await call(person(as('ada')), 'save_profile', { name: 'a' });
+  expect(await verify(person(as('ada')))).toMatchObject({ ok: true });
+  const before = await rowsOf(sql, person(as('ada')).actor.tenant_id);
+  await replay(person(as('ada')));
+  expect(await rowsOf(sql, person(as('ada')).actor.tenant_id)).toEqual(before);
 });
 
 test('a profile is found by its id or name in SQL, or refused', async ({ as, sql }) => {
-  const { id } = await call(as('ada'), 'save_profile', { name: 'Careful' });
+  const { id } = await call(person(as('ada')), 'save_profile', { name: 'Careful' });
   const find = async (ref: string) => {
     const { rows } = await sql.query(
       `with entered as materialized (select app.authenticate($2) as actor)
        select (app.find_profile($1, actor)).name from entered`,
-      [ref, as('ada').actor],
+      [ref, person(as('ada')).actor],
     );
     return rows;
   };
