@@ -30,6 +30,8 @@ export type Context = {
   /** The slug of the default project. */
   project?: string | undefined;
   command?: Command;
+  /** An agent in its shell, where each command is a program of its own: its locks are known by their holder. */
+  keepsNoTokens?: true;
   /** Ends a call that waits. Made on demand: most calls never wait. */
   signal?: () => AbortSignal;
   /** Called with the agent after each call: its locks are renewed. */

@@ -154,7 +154,7 @@ export const AGENTS = Object.freeze([
   ...of('T47', 'test/cli/whose-commands.test.ts', [
     {
       file: 'src/cli/local-context.ts',
-      find: 'agent: shellAgent(config, thisHost().env)?.name ?? null',
+      find: 'agent: shell?.name ?? null',
       replace: 'agent: null',
       name: 'a preset has the words of the agent, saved and imported, until a person imports them',
     },

@@ -22,7 +22,6 @@ export const OUTPUT = Object.freeze([
       find: 'A chunk says that it was printed at %s, when the run was not on.',
       name: 'of a clock that is wrong is refused, by what to compare',
     },
-    { within: 'public.set_output_quota', find: 'app.refuse_limited', name: 'is set by who runs the server' },
     { within: 'public.set_output_quota', find: 'app.refuse_agent', name: 'is set by who runs the server' },
     { within: 'public.set_output_quota', find: 'app.refuse_guest', name: 'is set by who runs the server' },
   ]),

@@ -138,7 +138,7 @@ export const PORT = Object.freeze([
     },
     {
       within: 'public.append_events',
-      find: 'expect may hold version and lock_token, each a whole number.',
+      find: 'expect may hold version and lock_token, each a whole number, and own_lock.',
       name: 'refuses an expectation that is no number by itself',
     },
     {

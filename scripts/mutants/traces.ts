@@ -9,7 +9,7 @@ const SENDER_SUITE = 'test/runner/step-sender.test.ts';
 /** Mutants of steps: who tells of them, what of them is kept, and what they cost. */
 export const TRACES = Object.freeze([
   ...refusals('core', COSTS_SUITE, [
-    { within: 'public.set_model_price', find: 'app.refuse_limited', name: 'is set by who runs the server' },
+    { within: 'app.refuse_agent', find: 'app.refuse_limited', name: 'is set by who runs the server' },
     { within: 'public.set_model_price', find: 'app.refuse_guest', name: 'is set by who runs the server' },
     { within: 'public.set_model_price', find: 'app.refuse_agent', name: 'is set by who runs the server' },
     { within: 'public.set_model_price', find: 'No price is set for', name: 'is set by who runs the server' },

@@ -72,10 +72,15 @@ export function examples(...lines: string[]): string {
 }
 
 /** Parses the argument of `--limit`. */
-export function limit(given: string): number {
-  const count = Number(given);
-  if (Number.isInteger(count) && count >= 1 && count <= LIMIT_MAX) return count;
-  throw new InvalidArgumentError(`It must be a number from 1 to ${LIMIT_MAX}.`);
+export const limit = upTo(LIMIT_MAX);
+
+/** Parses a whole number from 1. */
+export function upTo(max: number): (given: string) => number {
+  return (given) => {
+    const count = /^\d{1,15}$/.test(given) ? Number(given) : 0;
+    if (count >= 1 && count <= max) return count;
+    throw new InvalidArgumentError(`It must be a number from 1 to ${max}.`);
+  };
 }
 
 /** Parses a number, such as a rank. */

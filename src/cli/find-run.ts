@@ -7,7 +7,7 @@ import { type NamedRuns, runsOfAgent } from './agents/named-runs.ts';
 import { perform } from './local-context.ts';
 import { mistyped } from './mistyped.ts';
 import { readPages } from './pagination.ts';
-import { shortId } from './short-id.ts';
+import { shortId, wholeId } from './short-id.ts';
 
 const RUNS_MAX = 1_000;
 
@@ -27,16 +27,25 @@ export async function findRun(ctx: Context, given: string): Promise<string> {
       hint: 'A command to it makes one: cairn send.',
     });
   }
-  const { items } = await readPages(
-    RUNS_MAX,
-    (page) => perform(ctx, agentTools.commands.list_runs, page),
-    ({ runs }) => runs,
-  );
-  const found = items.filter(({ id }) => given.length >= 4 && id.endsWith(given.toLowerCase()));
-  const [one] = found;
-  if (one !== undefined && found.length === 1) return one.id;
-  throw new DomainError('not_found', `There is no run and no agent ${escaped(given.slice(0, 40))}.`, {
-    hint: '`cairn runs` shows the ids.',
+  return runByEnd(ctx, given);
+}
+
+/** Finds a run by its id or the end of it, among those that have not ended first. */
+export function runByEnd(ctx: Context, given: string): Promise<string> {
+  const read = async (open_only: boolean) => {
+    const { items } = await readPages(
+      RUNS_MAX,
+      (page) => perform(ctx, agentTools.commands.list_runs, { ...page, open_only }),
+      ({ runs }) => runs,
+    );
+    return items;
+  };
+  return wholeId(given, {
+    each: [() => read(true), () => read(false)],
+    notFound: () =>
+      new DomainError('not_found', `There is no run and no agent ${escaped(given.slice(0, 40))}.`, {
+        hint: '`cairn runs` shows the ids.',
+      }),
   });
 }
 

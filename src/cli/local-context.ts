@@ -34,6 +34,7 @@ export async function inLocalContext<T>(
   // If the database trusts the program, the program acts for the owner of the workspace: a user's own has the user's
   // id.
   const actor = tenant_id === undefined ? local : { user_id: tenant_id, ...user, tenant_id };
+  const shell = shellAgent(config, thisHost().env);
   try {
     return await run({
       db,
@@ -41,8 +42,9 @@ export async function inLocalContext<T>(
       connect,
       log,
       scopes: 'all',
-      actor: { ...actor, agent: shellAgent(config, thisHost().env)?.name ?? null, client: await person },
+      actor: { ...actor, agent: shell?.name ?? null, client: shell?.client ?? (await person) },
       project: config.project,
+      ...(shell !== undefined && { keepsNoTokens: true }),
     });
   } finally {
     // Only for the own workspace: another one's project may have the same slug.

@@ -2,7 +2,12 @@ import * as z from 'zod';
 import type { Context } from '../context.ts';
 import { parseAnswer, sqlFunction } from '../db/sql-function.ts';
 
-export type Expectation = { version?: number | undefined; lock_token?: number | undefined };
+export type Expectation = {
+  version?: number | undefined;
+  lock_token?: number | undefined;
+  /** The lock of whoever acts, whatever its token. */
+  own_lock?: true;
+};
 
 /** Something that happened, for SQL to judge. `state` is the form of the row that it makes. */
 export type NewEvent<State = unknown> = {
@@ -45,10 +50,13 @@ const appendEvents = sqlFunction('append_events', Answer);
 
 /** Appends events: all or none. One command makes one append, because its idempotency key remembers one answer. */
 export async function append<const Events extends readonly NewEvent[]>(
-  { command, ...caller }: Context,
+  { command, keepsNoTokens, ...caller }: Context,
   events: Events,
 ): Promise<Answer<Events>> {
-  const asked = events.map(({ state: _, ...event }) => event);
+  const asked = events.map(({ state: _, expect, ...event }) => ({
+    ...event,
+    expect: keepsNoTokens && expect?.lock_token === undefined ? { ...expect, own_lock: true } : expect,
+  }));
   const answer = await appendEvents(caller, { events: asked, ...(command && { command }) });
   const appended = events.map(({ state }, at) => {
     const found = answer.events[at];

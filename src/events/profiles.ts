@@ -17,7 +17,10 @@ export const ProfileChanged = z.object({
   memory_limit_mb: Limit,
   cpu_limit_percent: Limit.describe('100 is one processor.'),
   silence_limit_ms: Limit.describe('How long it may show no sign of work.'),
-  is_default: z.boolean().optional().describe('Counts for commands that name no profile; the former default no more. A person decides it.'),
+  is_default: z
+    .boolean()
+    .optional()
+    .describe('Counts for commands that name no profile; the former default no more. A person decides it.'),
 });
 
 export const ProfileName = line(100);

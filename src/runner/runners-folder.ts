@@ -27,14 +27,21 @@ export async function whileNoneBegins<T>(dataDir: string, work: () => Promise<T>
   }
 }
 
-/** Counts what the living runners of this data directory may do at once. */
-export async function countDriven(dataDir: string): Promise<number> {
+/**
+ * Counts what the agents of living runners of this data directory may do at once. With the path of a state that begins,
+ * those of killed runners too, which work on for a while, but for its own, which it takes over.
+ */
+export async function countDriven(dataDir: string, own?: string): Promise<number> {
   const folder = runnersFolder(dataDir);
   const counts = (await namesIn(folder))
-    .filter((name) => name.endsWith('.json'))
-    .map(async (name) => {
-      const state = await livingIn(join(folder, name));
-      return state === undefined ? 0 : (state.at_once ?? 1);
+    .map((name) => join(folder, name))
+    .filter((path) => path.endsWith('.json') && path !== own)
+    .map(async (path) => {
+      const state = await readState(path);
+      if (state === undefined) return 0;
+      const left = own !== undefined && state.holder !== undefined ? [state.holder] : [];
+      const became = await Promise.all([state.runner, ...left].map(whatBecameOf));
+      return became.includes('alive') ? (state.at_once ?? 1) : 0;
     });
   return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
 }

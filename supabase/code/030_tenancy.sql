@@ -198,16 +198,17 @@ create or replace function app.is_person(actor app.actor) returns boolean langua
   select actor.agent is null and actor.project_id is null
 $$;
 
--- Refuses an agent what a person alone decides; `what` begins the sentence, as 'What models cost is decided'. Raises
--- forbidden.
+-- Refuses an agent, and a limited token, what a person alone decides; `what` begins the sentence, as 'What models cost
+-- is decided'. Raises forbidden.
 create or replace function app.refuse_agent(actor app.actor, what text, command text)
   returns void
   language plpgsql
-  immutable
+  stable
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if not app.is_person(actor) then
+  perform app.refuse_limited(actor);
+  if actor.agent is not null then
     perform app.fail('forbidden', format('%s by a person, not by an agent.', what), null,
       format('Ask the person to run `%s` in a terminal of their own.', command));
   end if;

@@ -327,6 +327,21 @@ begin
 end
 $$;
 
+-- Finds a task that a run of whoever acts holds for it: the run's claim is the agent's, which may have lost the token.
+-- Another claim would fence off the runner.
+create or replace function app.held_by_own_run(task_id uuid, actor app.actor)
+  returns public.tasks
+  language sql
+  stable
+as $$
+  select t.*
+  from public.tasks t
+  join public.agent_runs r on r.tenant_id = t.tenant_id and r.task_id = t.id and r.lock_token = t.lock_token
+  where t.tenant_id = actor.tenant_id and t.id = held_by_own_run.task_id and t.status = 'in_progress'
+    and t.locked_by_user = actor.user_id and t.locked_by = actor.agent and r.ended_at is null
+    and app.lease_expires_at(t) > app.now()
+$$;
+
 -- claim_task(task?, project?, filters?, ttl_seconds, take_over, take_over_from?) -> the task with its lock_token, or
 -- why there is none. Without `task` it takes the first ready one by priority, rank and number; `filters` are priority,
 -- labels (all of them), parent and query.
@@ -355,6 +370,7 @@ declare
   v_id uuid;
   v_events jsonb;
   v_takes_over boolean := take_over;
+  v_held public.tasks;
 begin
   if v_result is not null then
     return v_result;
@@ -373,6 +389,13 @@ begin
     if take_over_from is not null then
       select take_over and t.locked_by = take_over_from into v_takes_over from public.tasks t
         where t.tenant_id = v_actor.tenant_id and t.id = v_id for no key update;
+    end if;
+    if v_takes_over then
+      v_held := app.held_by_own_run(v_id, v_actor);
+    end if;
+    if v_held.id is not null then
+      return app.save_idempotent_result(v_actor, command, app.claim_briefing(jsonb_build_object(
+        'state', app.task_full(v_held, v_project.rules), 'version', v_held.lock_token), v_project));
     end if;
     v_events := app.give_up_lapsed(v_project, v_id, v_actor);
   else

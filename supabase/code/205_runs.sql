@@ -200,8 +200,8 @@ as $$
   order by l.expires_at desc limit 1
 $$;
 
--- Lists what follows from the end of a run, or its way back to the queue, for its task: if the claim of the run still
--- holds it, it is free. Locks the task, so that it is no other's claim that ends.
+-- Lists what follows from the end of a run, or its way back to the queue, for its task: if the claim of the run or a
+-- later one of its agent still holds it, it is free. Locks the task, so that it is no other's claim that ends.
 create or replace function app.follow_runs(event public.events)
   returns jsonb[]
   language plpgsql
@@ -233,7 +233,10 @@ begin
         coalesce(': ' || v_run.error, '.')), 4000)))
     from public.tasks t
     where t.tenant_id = event.tenant_id and t.id = v_run.task_id and t.status = 'in_progress'
-      and t.lock_token = v_token);
+      and (t.lock_token = v_token or exists (
+        select from public.agents a
+        where a.tenant_id = t.tenant_id and a.id = v_run.agent_id
+          and (a.name, a.user_id) = (t.locked_by, t.locked_by_user))));
 end
 $$;
 

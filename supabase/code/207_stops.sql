@@ -46,7 +46,9 @@ begin
     perform app.fail('forbidden', 'Only an administrator of the workspace lets its agents go on.', null,
       'Ask an owner of the workspace.');
   elsif reach = 'installation' then
-    perform app.refuse_guest(v_actor, 'stops all workspaces; you stop yours', 'cairn stop --everywhere');
+    perform app.refuse_guest(v_actor, case when stopped then 'stops all workspaces; you stop yours'
+      else 'lets all workspaces go on; you let yours' end,
+      case when stopped then 'cairn stop --everywhere' else 'cairn go-on --everywhere' end);
     perform app.set_config_value('emergency_stop', jsonb_strip_nulls(jsonb_build_object('on', stopped is true,
       'reason', v_reason)), app.actor_name(v_actor));
   elsif reach = 'workspace' then

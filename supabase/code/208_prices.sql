@@ -56,7 +56,6 @@ declare
   v_written constant numeric := coalesce(price_cache_written, price_in);
   v_price public.model_prices;
 begin
-  perform app.refuse_limited(v_actor);
   perform app.refuse_agent(v_actor, 'What models cost is decided', 'cairn prices');
   perform app.refuse_guest(v_actor, 'says what models cost', 'cairn prices');
   perform app.check_form('model', v_model ~ '^[a-z0-9][a-z0-9._:/-]{0,119}$', 'the beginning of a model''s name');

@@ -397,7 +397,6 @@ as $$
 declare
   v_actor app.actor := app.authenticate(actor, 'admin');
 begin
-  perform app.refuse_limited(v_actor);
   perform app.refuse_agent(v_actor, 'How much output a workspace keeps is decided', 'cairn output-quota');
   perform app.refuse_guest(v_actor, 'says how much output a workspace keeps', 'cairn output-quota');
   perform app.check_form('megabytes', megabytes between 1 and 1000000000, 'a number of 1 to 1,000,000,000');

@@ -539,16 +539,17 @@ create or replace function app.is_person(actor app.actor) returns boolean langua
   select actor.agent is null and actor.project_id is null
 $$;
 
--- Refuses an agent what a person alone decides; `what` begins the sentence, as 'What models cost is decided'. Raises
--- forbidden.
+-- Refuses an agent, and a limited token, what a person alone decides; `what` begins the sentence, as 'What models cost
+-- is decided'. Raises forbidden.
 create or replace function app.refuse_agent(actor app.actor, what text, command text)
   returns void
   language plpgsql
-  immutable
+  stable
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if not app.is_person(actor) then
+  perform app.refuse_limited(actor);
+  if actor.agent is not null then
     perform app.fail('forbidden', format('%s by a person, not by an agent.', what), null,
       format('Ask the person to run `%s` in a terminal of their own.', command));
   end if;
@@ -4015,9 +4016,10 @@ begin
         'Stop work on it: another agent may have taken over. '
           || 'get_task shows its state; claim_task takes it again if it is free.');
     end if;
-  elsif task.status = 'in_progress' and event.actor ->> 'agent' is null
-      and (app.role_rank(role) >= 3
-        or task.locked_by_user = event.user_id and task.locked_by = app.actor_name(event)) then
+  elsif task.status = 'in_progress' and (event.actor ->> 'agent' is null and app.role_rank(role) >= 3
+      -- An agent keeps its token, unless it says that it cannot: in a shell, where each command is a program of its own.
+      or (event.actor ->> 'agent' is null or expect -> 'own_lock' = 'true' and expires_at > event.created_at)
+        and task.locked_by_user = event.user_id and task.locked_by = app.actor_name(event)) then
     return;
   elsif task.status = 'in_progress' and expires_at <= event.created_at
       and event.event_type in ('task.released', 'task.submitted', 'task.completed') then
@@ -5453,6 +5455,21 @@ begin
 end
 $$;
 
+-- Finds a task that a run of whoever acts holds for it: the run's claim is the agent's, which may have lost the token.
+-- Another claim would fence off the runner.
+create or replace function app.held_by_own_run(task_id uuid, actor app.actor)
+  returns public.tasks
+  language sql
+  stable
+as $$
+  select t.*
+  from public.tasks t
+  join public.agent_runs r on r.tenant_id = t.tenant_id and r.task_id = t.id and r.lock_token = t.lock_token
+  where t.tenant_id = actor.tenant_id and t.id = held_by_own_run.task_id and t.status = 'in_progress'
+    and t.locked_by_user = actor.user_id and t.locked_by = actor.agent and r.ended_at is null
+    and app.lease_expires_at(t) > app.now()
+$$;
+
 -- claim_task(task?, project?, filters?, ttl_seconds, take_over, take_over_from?) -> the task with its lock_token, or
 -- why there is none. Without `task` it takes the first ready one by priority, rank and number; `filters` are priority,
 -- labels (all of them), parent and query.
@@ -5481,6 +5498,7 @@ declare
   v_id uuid;
   v_events jsonb;
   v_takes_over boolean := take_over;
+  v_held public.tasks;
 begin
   if v_result is not null then
     return v_result;
@@ -5499,6 +5517,13 @@ begin
     if take_over_from is not null then
       select take_over and t.locked_by = take_over_from into v_takes_over from public.tasks t
         where t.tenant_id = v_actor.tenant_id and t.id = v_id for no key update;
+    end if;
+    if v_takes_over then
+      v_held := app.held_by_own_run(v_id, v_actor);
+    end if;
+    if v_held.id is not null then
+      return app.save_idempotent_result(v_actor, command, app.claim_briefing(jsonb_build_object(
+        'state', app.task_full(v_held, v_project.rules), 'version', v_held.lock_token), v_project));
     end if;
     v_events := app.give_up_lapsed(v_project, v_id, v_actor);
   else
@@ -7646,9 +7671,10 @@ as $$
       else '{}' end
 $$;
 
--- append_events(events [{stream, type, data, expect?: {version?, lock_token?}}], command {name, key?, fingerprint?}) ->
--- {events: [{seq, id, stream, type, version, state}], followed: […]}. All or nothing. Raises the guards' errors,
--- version_conflict, idempotency_mismatch, invalid_input.
+-- append_events(events [{stream, type, data, expect?: {version?, lock_token?, own_lock?}}], command {name, key?,
+-- fingerprint?}) -> {events: [{seq, id, stream, type, version, state}], followed: […]}. All or nothing. `own_lock` takes
+-- the lock of whoever acts without its token. Raises the guards' errors, version_conflict, idempotency_mismatch,
+-- invalid_input.
 create or replace function public.append_events(events jsonb, command jsonb default '{}', actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -7684,10 +7710,10 @@ begin
         jsonb_build_object('field', 'events'));
     elsif v_request -> 'expect' <> 'null' then
       v_expect := v_request -> 'expect';
-      if jsonb_typeof(v_expect) <> 'object' or v_expect - '{version,lock_token}'::text[] <> '{}'
+      if jsonb_typeof(v_expect) <> 'object' or v_expect - '{version,lock_token,own_lock}'::text[] <> '{}'
           or concat(coalesce(v_expect ->> 'version', '0'), ' ', coalesce(v_expect ->> 'lock_token', '0'))
-            !~ '^[0-9]{1,18} [0-9]{1,18}$' then
-        perform app.fail('invalid_input', 'expect may hold version and lock_token, each a whole number.',
+            !~ '^[0-9]{1,18} [0-9]{1,18}$' or coalesce(v_expect -> 'own_lock', 'true') <> 'true' then
+        perform app.fail('invalid_input', 'expect may hold version and lock_token, each a whole number, and own_lock.',
           jsonb_build_object('field', 'expect'), 'Leave out what you do not expect.');
       end if;
     end if;
@@ -8280,7 +8306,7 @@ begin
     perform app.check_owner(agent.user_id, actor, format('The agent %s', agent.name));
   end if;
   if event.event_type = 'agent.resumed' then
-    perform app.refuse_agent(actor, 'A stop is taken back', 'cairn go-on');
+    perform app.refuse_agent(actor, 'A stop is taken back', format('cairn go-on %s', app.shell_word(agent.name)));
   end if;
   perform app.check_agent_name(v_name);
   if v_name is not null then
@@ -9140,8 +9166,8 @@ as $$
   order by l.expires_at desc limit 1
 $$;
 
--- Lists what follows from the end of a run, or its way back to the queue, for its task: if the claim of the run still
--- holds it, it is free. Locks the task, so that it is no other's claim that ends.
+-- Lists what follows from the end of a run, or its way back to the queue, for its task: if the claim of the run or a
+-- later one of its agent still holds it, it is free. Locks the task, so that it is no other's claim that ends.
 create or replace function app.follow_runs(event public.events)
   returns jsonb[]
   language plpgsql
@@ -9173,7 +9199,10 @@ begin
         coalesce(': ' || v_run.error, '.')), 4000)))
     from public.tasks t
     where t.tenant_id = event.tenant_id and t.id = v_run.task_id and t.status = 'in_progress'
-      and t.lock_token = v_token);
+      and (t.lock_token = v_token or exists (
+        select from public.agents a
+        where a.tenant_id = t.tenant_id and a.id = v_run.agent_id
+          and (a.name, a.user_id) = (t.locked_by, t.locked_by_user))));
 end
 $$;
 
@@ -9852,7 +9881,9 @@ begin
   end if;
   select t.locked_by into v_holder from public.tasks t
     where t.tenant_id = v_run.tenant_id and t.id = v_run.task_id and t.status = 'in_progress'
-      and t.lock_token <> v_run.lock_token;
+      and t.lock_token <> v_run.lock_token
+      -- The agent may give it back and claim it anew.
+      and (t.locked_by, t.locked_by_user) is distinct from (agent.name, agent.user_id);
   return case when v_holder is null then '{"state": "mine"}'::jsonb
     else jsonb_build_object('state', 'interrupt', 'reason', format('The task was taken over by %s.', v_holder)) end;
 end
@@ -10384,7 +10415,9 @@ begin
     perform app.fail('forbidden', 'Only an administrator of the workspace lets its agents go on.', null,
       'Ask an owner of the workspace.');
   elsif reach = 'installation' then
-    perform app.refuse_guest(v_actor, 'stops all workspaces; you stop yours', 'cairn stop --everywhere');
+    perform app.refuse_guest(v_actor, case when stopped then 'stops all workspaces; you stop yours'
+      else 'lets all workspaces go on; you let yours' end,
+      case when stopped then 'cairn stop --everywhere' else 'cairn go-on --everywhere' end);
     perform app.set_config_value('emergency_stop', jsonb_strip_nulls(jsonb_build_object('on', stopped is true,
       'reason', v_reason)), app.actor_name(v_actor));
   elsif reach = 'workspace' then
@@ -10469,7 +10502,6 @@ declare
   v_written constant numeric := coalesce(price_cache_written, price_in);
   v_price public.model_prices;
 begin
-  perform app.refuse_limited(v_actor);
   perform app.refuse_agent(v_actor, 'What models cost is decided', 'cairn prices');
   perform app.refuse_guest(v_actor, 'says what models cost', 'cairn prices');
   perform app.check_form('model', v_model ~ '^[a-z0-9][a-z0-9._:/-]{0,119}$', 'the beginning of a model''s name');
@@ -10917,7 +10949,6 @@ as $$
 declare
   v_actor app.actor := app.authenticate(actor, 'admin');
 begin
-  perform app.refuse_limited(v_actor);
   perform app.refuse_agent(v_actor, 'How much output a workspace keeps is decided', 'cairn output-quota');
   perform app.refuse_guest(v_actor, 'says how much output a workspace keeps', 'cairn output-quota');
   perform app.check_form('megabytes', megabytes between 1 and 1000000000, 'a number of 1 to 1,000,000,000');
@@ -18833,6 +18864,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003510', '4a2c22d07826518b9e6a600ddab99c58348ffce09c032d8c25eb70b1ed8374a3', '0.1.0'),
   ('20261201003520', 'f8064850629b0ce41c76700e0564bd911d5b68be45a9792af7d1d444729d77c6', '0.1.0'),
   ('20261201003525', '46e40ddce213e203987f7beb7d75559dc4e8c8c4d88256256eee35420ef52cd8', '0.1.0'),
-  ('code', '698ee27ff93f41d05275ce862fcba77def414d5dd71e2ac663ca484d085cfbde', '0.1.0')
+  ('code', 'be0101ff2cfb0a483ed6418ddf2df818a2bd251fb6a1c40c6aa431708f25abc8', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -436,7 +436,7 @@ begin
     perform app.check_owner(agent.user_id, actor, format('The agent %s', agent.name));
   end if;
   if event.event_type = 'agent.resumed' then
-    perform app.refuse_agent(actor, 'A stop is taken back', 'cairn go-on');
+    perform app.refuse_agent(actor, 'A stop is taken back', format('cairn go-on %s', app.shell_word(agent.name)));
   end if;
   perform app.check_agent_name(v_name);
   if v_name is not null then

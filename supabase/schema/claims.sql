@@ -108,6 +108,20 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.held_by_own_run(task_id uuid, actor app.actor)
+ RETURNS public.tasks
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select t.*
+  from public.tasks t
+  join public.agent_runs r on r.tenant_id = t.tenant_id and r.task_id = t.id and r.lock_token = t.lock_token
+  where t.tenant_id = actor.tenant_id and t.id = held_by_own_run.task_id and t.status = 'in_progress'
+    and t.locked_by_user = actor.user_id and t.locked_by = actor.agent and r.ended_at is null
+    and app.lease_expires_at(t) > app.now()
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.list_dependents(task public.tasks)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -439,6 +453,7 @@ declare
   v_id uuid;
   v_events jsonb;
   v_takes_over boolean := take_over;
+  v_held public.tasks;
 begin
   if v_result is not null then
     return v_result;
@@ -457,6 +472,13 @@ begin
     if take_over_from is not null then
       select take_over and t.locked_by = take_over_from into v_takes_over from public.tasks t
         where t.tenant_id = v_actor.tenant_id and t.id = v_id for no key update;
+    end if;
+    if v_takes_over then
+      v_held := app.held_by_own_run(v_id, v_actor);
+    end if;
+    if v_held.id is not null then
+      return app.save_idempotent_result(v_actor, command, app.claim_briefing(jsonb_build_object(
+        'state', app.task_full(v_held, v_project.rules), 'version', v_held.lock_token), v_project));
     end if;
     v_events := app.give_up_lapsed(v_project, v_id, v_actor);
   else

@@ -287,10 +287,10 @@ begin
         jsonb_build_object('field', 'events'));
     elsif v_request -> 'expect' <> 'null' then
       v_expect := v_request -> 'expect';
-      if jsonb_typeof(v_expect) <> 'object' or v_expect - '{version,lock_token}'::text[] <> '{}'
+      if jsonb_typeof(v_expect) <> 'object' or v_expect - '{version,lock_token,own_lock}'::text[] <> '{}'
           or concat(coalesce(v_expect ->> 'version', '0'), ' ', coalesce(v_expect ->> 'lock_token', '0'))
-            !~ '^[0-9]{1,18} [0-9]{1,18}$' then
-        perform app.fail('invalid_input', 'expect may hold version and lock_token, each a whole number.',
+            !~ '^[0-9]{1,18} [0-9]{1,18}$' or coalesce(v_expect -> 'own_lock', 'true') <> 'true' then
+        perform app.fail('invalid_input', 'expect may hold version and lock_token, each a whole number, and own_lock.',
           jsonb_build_object('field', 'expect'), 'Leave out what you do not expect.');
       end if;
     end if;

@@ -241,7 +241,9 @@ begin
   end if;
   select t.locked_by into v_holder from public.tasks t
     where t.tenant_id = v_run.tenant_id and t.id = v_run.task_id and t.status = 'in_progress'
-      and t.lock_token <> v_run.lock_token;
+      and t.lock_token <> v_run.lock_token
+      -- The agent may give it back and claim it anew.
+      and (t.locked_by, t.locked_by_user) is distinct from (agent.name, agent.user_id);
   return case when v_holder is null then '{"state": "mine"}'::jsonb
     else jsonb_build_object('state', 'interrupt', 'reason', format('The task was taken over by %s.', v_holder)) end;
 end

@@ -214,7 +214,10 @@ begin
         coalesce(': ' || v_run.error, '.')), 4000)))
     from public.tasks t
     where t.tenant_id = event.tenant_id and t.id = v_run.task_id and t.status = 'in_progress'
-      and t.lock_token = v_token);
+      and (t.lock_token = v_token or exists (
+        select from public.agents a
+        where a.tenant_id = t.tenant_id and a.id = v_run.agent_id
+          and (a.name, a.user_id) = (t.locked_by, t.locked_by_user))));
 end
 $function$;
 -- owner cairn_owner

@@ -375,11 +375,12 @@ $function$;
 CREATE OR REPLACE FUNCTION app.refuse_agent(actor app.actor, what text, command text)
  RETURNS void
  LANGUAGE plpgsql
- IMMUTABLE
+ STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  if not app.is_person(actor) then
+  perform app.refuse_limited(actor);
+  if actor.agent is not null then
     perform app.fail('forbidden', format('%s by a person, not by an agent.', what), null,
       format('Ask the person to run `%s` in a terminal of their own.', command));
   end if;

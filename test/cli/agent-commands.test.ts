@@ -31,7 +31,7 @@ describe('without an agent', () => {
       [['queue', 'claude-9'], '`cairn agents` shows those there are'],
       [['commands', 'show'], '`cairn commands` shows the ids.'],
       [['commands', 'cancel', 'deadbeef'], 'There is no command deadbeef.\n`cairn commands` shows the ids.'],
-      [['runs', 'show', 'deadbeef'], 'There is no run deadbeef.\n`cairn runs` shows the ids.'],
+      [['runs', 'show', 'deadbeef'], 'There is no run and no agent deadbeef.\n`cairn runs` shows the ids.'],
     ] as const) {
       expect(await world.run([...args]), args.join(' ')).toMatchObject({
         code: 1,
@@ -229,7 +229,7 @@ describe('cairn agents limit', () => {
   test('is not for an agent, in its shell either', async () => {
     expect(await world.run(['agents', 'limit', '99'], { env: { CLAUDECODE: '1' } })).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('A person says how many agents a workspace may have'),
+      stderr: expect.stringContaining('How many agents a workspace may have is decided by a person'),
     });
   });
 });

@@ -7,6 +7,7 @@ import { pathOf } from '../../src/cli/command.ts';
 import { FOR_PEOPLE } from '../../src/cli/for-people.ts';
 import { createProgram } from '../../src/cli/program.ts';
 import { cairnHere } from '../support/cairn-here.ts';
+import { connect } from '../support/client.ts';
 import { openPersonWorld, type PersonWorld } from '../support/person-world.ts';
 
 const SHELL = { CLAUDECODE: '1' };
@@ -116,7 +117,9 @@ describe('each command', () => {
 /** The command with something for each argument and option that it needs. */
 function filled(name: string): string[] {
   const declared = namedAs.get(name);
-  const needed = declared?.registeredArguments.filter(({ required }) => required).map(() => 'x') ?? [];
+  const needed =
+    declared?.registeredArguments.filter(({ required }) => required).map(({ parseArg }) => (parseArg ? '1' : 'x')) ??
+    [];
   const options =
     declared?.options.filter(({ mandatory }) => mandatory).flatMap(({ long }) => [String(long), 'x']) ?? [];
   return [...name.split(' '), ...needed, ...options];
@@ -185,11 +188,40 @@ describe('in the shell of an agent', () => {
     await typed('note', '1', 'Seen.');
     expect(await typed('close', '1', '-m', 'Done.')).toMatchObject({ code: 0 });
 
+    await typed('add', 'Change');
+    await typed('claim', '2');
+    for (const change of [
+      ['edit', '2', '--description', 'x'],
+      ['block', '2', '-m', 'Waits.'],
+      ['unblock', '2'],
+    ])
+      expect(await typed(...change)).toMatchObject({ code: 0 });
+    await typed('claim', '2');
+    expect(await typed('cancel', '2', '-m', 'No.')).toMatchObject({ code: 0 });
+
     const { events } = await world.json('log', '1');
     expect(new Set(events.map(({ by }: { by: string }) => by))).toEqual(new Set(['claude-code']));
     await world.run(['add', 'Mine']);
-    await world.run(['claim', '2']);
-    expect(await typed('release', '2', '-m', 'Not mine.')).toMatchObject({ code: 1 });
+    await world.run(['claim', '3']);
+    for (const change of ['release', 'close', 'block', 'cancel'])
+      expect(await typed(change, '3', '-m', 'Not mine.')).toMatchObject({ code: 1 });
+  });
+
+  test('a task that may not be closed yet stays with the token of its holder', async () => {
+    const holder = await connect('v1 client', 'claude-code', [...world.flags, '--agent', 'claude-code']);
+    const { data } = await holder.call('create_tasks', {
+      project: 'web',
+      tasks: [{ title: 'Prove it', acceptance_criteria: ['It works.'] }],
+    });
+    const { ref } = (data.tasks as { ref: string }[])[0] ?? { ref: '' };
+    const claimed = (await holder.call('claim_task', { task: ref })).data.task as { lock_token: number };
+
+    expect(await typed('close', ref, '-m', 'Done.')).toMatchObject({ code: 1 });
+
+    const evidence = [{ criterion: 1, note: 'Seen.' }];
+    const done = { task: ref, lock_token: claimed.lock_token, summary: 'Done.', evidence };
+    expect((await holder.call('complete_task', done)).data.task).toMatchObject({ status: 'completed' });
+    await holder.close();
   });
 
   test('the rules of a project are changed in the name of the agent', async () => {

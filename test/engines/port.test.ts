@@ -45,19 +45,19 @@ const REFUSED: Refusal[] = [
   ],
   [
     'an expectation that is no number',
-    'expect may hold version and lock_token, each a whole number.',
+    'expect may hold version and lock_token, each a whole number, and own_lock.',
     'append_events',
     () => append({ ...note, expect: { version: 'one' } }),
   ],
   [
     'an expectation of something else',
-    'expect may hold version and lock_token, each a whole number.',
+    'expect may hold version and lock_token, each a whole number, and own_lock.',
     'append_events',
     () => append({ ...note, expect: { position: 1 } }),
   ],
   [
     'an expectation that is a list',
-    'expect may hold version and lock_token, each a whole number.',
+    'expect may hold version and lock_token, each a whole number, and own_lock.',
     'append_events',
     () => append({ ...note, expect: [] }),
   ],

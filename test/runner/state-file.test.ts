@@ -7,6 +7,7 @@ import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runAgent } from '../../src/cli/runner/run-agent.ts';
 import { readConfig } from '../../src/config.ts';
+import { beganAt } from '../../src/runner/process-start.ts';
 import { countDriven } from '../../src/runner/runners-folder.ts';
 import { readState, type State } from '../../src/runner/state.ts';
 import { StateFile } from '../../src/runner/state-file.ts';
@@ -34,17 +35,28 @@ async function leaveBehind(path: string, state: State): Promise<void> {
 
 describe('the runners of a machine', () => {
   test('are counted while they are alive', async () => {
-    expect(await countDriven(dataDir)).toBe(0);
+    const driven = () => countDriven(dataDir, new StateFile(dataDir, 'new').path);
+    expect(await driven()).toBe(0);
     const mine = new StateFile(dataDir, 'heron');
     await mine.take();
     await new StateFile(dataDir, 'ibis', { place: 'example.com' }).take();
     await leaveBehind(new StateFile(dataDir, 'egret').path, gone());
 
-    expect(await countDriven(dataDir)).toBe(2);
+    expect(await driven()).toBe(2);
     await new StateFile(dataDir, 'stork', { atOnce: 3 }).take();
-    expect(await countDriven(dataDir)).toBe(5);
+    expect(await driven()).toBe(5);
     await mine.remove();
-    expect(await countDriven(dataDir)).toBe(4);
+    expect(await driven()).toBe(4);
+  });
+
+  test('are counted while their agents work on without them, but by the next of their name', async () => {
+    const { path } = new StateFile(dataDir, 'egret');
+    const began = await beganAt(process.pid);
+    const holder = { pid: process.pid, began, path: 'x', secret: 'x', drives: 'x' };
+    await leaveBehind(path, gone({ holder, at_once: 2 }));
+
+    expect(await countDriven(dataDir, new StateFile(dataDir, 'heron').path)).toBe(2);
+    expect(await countDriven(dataDir, path)).toBe(0);
   });
 
   test('leave nothing when they end in order, also of what was said beside their state', async () => {

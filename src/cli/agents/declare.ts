@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { command, examples, JSON_OPTION } from '../command.ts';
+import { command, examples, JSON_OPTION, upTo } from '../command.ts';
 import type { JsonOption } from '../terminal/output.ts';
 import type { AgentsOptions, RetireOptions } from './agents.ts';
 import type { StopOptions } from './stop.ts';
@@ -31,12 +31,12 @@ export function addAgentsCommands(program: Command): void {
     );
   agents
     .command('limit')
-    .argument('[number]', 'how many at most; without it, how it is')
+    .argument('[number]', 'how many at most; without it, how it is', upTo(10_000))
     .description('set how many agents of the workspace runners drive at once, at most; for owners and admins')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn agents limit', 'cairn agents limit 100'))
     .action(
-      command(async (config, number: string | undefined, options: JsonOption) =>
+      command(async (config, number: number | undefined, options: JsonOption) =>
         (await import('./limit.ts')).runAgentsLimit(config, number, options),
       ),
     );

@@ -11,7 +11,7 @@ const ENDED_MAX = 100;
 export type NamedRuns = {
   /** The latest begun first. */
   atWork: RunBrief[];
-  /** The first at work, else the latest that has begun, else the latest of the queue. */
+  /** The first at work, else the latest that has begun, else the first that waits. */
   shown: RunBrief | undefined;
 };
 
@@ -32,7 +32,10 @@ export async function runsOfAgent(ctx: Context, agent: string): Promise<NamedRun
       .sort((a, b) => (b.started_at ?? '').localeCompare(a.started_at ?? ''));
     if (atWork.length > 0) return { atWork, shown: atWork[0] };
     const all = await read(open.length + ENDED_MAX, false);
-    return { atWork, shown: all.find(({ started_at }) => started_at !== undefined) ?? all[0] };
+    const latest = all.find(({ started_at }) => started_at !== undefined);
+    if (latest !== undefined) return { atWork, shown: latest };
+    const { runs } = await perform(ctx, agentTools.commands.list_queue, { agent, page_size: 1 });
+    return { atWork, shown: runs[0] ?? all[0] };
   } catch (thrown) {
     if (domainErrorFrom(thrown).code === 'not_found') return undefined;
     throw thrown;

@@ -6,17 +6,17 @@ import type { RunBrief } from '../../events/runs.ts';
 import { cleanLine } from '../../text.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
 import { took } from '../../tools/render.ts';
+import { findRun, runByEnd } from '../find-run.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { readPages } from '../pagination.ts';
-import { findByEnd, shortId } from '../short-id.ts';
+import { shortId } from '../short-id.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 import { followRuns } from './follow.ts';
 import { runsOfAgent } from './named-runs.ts';
 import { askedOf, besideName, type Contents, lastLine, readContents } from './reading.ts';
 
-const KNOWN_MAX = 1_000;
 const NONE = 'No runs. A command makes one for each of its agents: `cairn send "…"`.';
 const ENDED_BY = {
   itself: undefined,
@@ -47,7 +47,8 @@ export async function runRuns(config: Config, { agent, open, limit, follow, ...o
 /** `cairn runs show ID`. */
 export async function runShowRun(config: Config, given: string, options: JsonOption): Promise<void> {
   const { run, contents } = await inLocalContext(config, async (ctx) => {
-    const run = await findRun(ctx, given);
+    const found = await perform(ctx, agentTools.commands.get_run, { run: await findRun(ctx, given), page_size: 1 });
+    const { steps: _, next_cursor: __, ...run } = found;
     return { run, contents: await readContents(ctx, [run]) };
   });
   printResult(run, options, () => runLines(run, contents));
@@ -68,7 +69,7 @@ export async function runInterrupt(
 /** Finds a run by its id, the end of it, or as the one that an agent has at work. */
 async function runToInterrupt(ctx: Context, given: string): Promise<string> {
   const ofAgent = given === '' || isId(given) ? undefined : await runsOfAgent(ctx, given);
-  if (ofAgent === undefined) return (await findRun(ctx, given)).id;
+  if (ofAgent === undefined) return runByEnd(ctx, given);
   const [only, ...others] = ofAgent.atWork;
   if (only === undefined) {
     throw new DomainError('not_found', `${given} has no run at work.`, {
@@ -90,15 +91,6 @@ async function readRuns(ctx: Context, { limit, ...asked }: Asked): Promise<Found
     ({ runs }) => runs,
   );
   return { runs: items, more };
-}
-
-/** Finds a run by its id or the end of it, among those that have not ended first. */
-function findRun(ctx: Context, given: string): Promise<RunBrief> {
-  return findByEnd(given, {
-    each: [true, false].map((open_only) => async () => (await readRuns(ctx, { open_only, limit: KNOWN_MAX })).runs),
-    notFound: () =>
-      new DomainError('not_found', `There is no run ${given.slice(0, 40)}.`, { hint: '`cairn runs` shows the ids.' }),
-  });
 }
 
 export function runTable(runs: readonly RunBrief[], contents: Contents): string[] {

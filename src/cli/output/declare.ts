@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { command, examples, JSON_OPTION } from '../command.ts';
+import { command, examples, JSON_OPTION, upTo } from '../command.ts';
 import type { JsonOption } from '../terminal/output.ts';
 import type { OutputOptions } from './output.ts';
 
@@ -28,12 +28,13 @@ export function addOutputCommand(program: Command): void {
       ),
     );
   program
-    .command('output-quota <megabytes>')
+    .command('output-quota')
+    .argument('<megabytes>', 'of each workspace', upTo(999_999_999))
     .description('set how much output a workspace keeps of a day; only where the server runs')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn output-quota 5000', 'cairn output claude-1'))
     .action(
-      command(async (config, megabytes: string, options: JsonOption) =>
+      command(async (config, megabytes: number, options: JsonOption) =>
         (await import('./quota.ts')).runOutputQuota(config, megabytes, options),
       ),
     );

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DRIVER_NAMES } from '../../runner/driver-names.ts';
-import { command, duration, examples, JSON_OPTION } from '../command.ts';
+import { command, duration, examples, JSON_OPTION, upTo } from '../command.ts';
 import type { JsonOption } from '../terminal/output.ts';
 import type { AgentInstallOptions } from './install-agent.ts';
 import type { AgentRunOptions } from './run-agent.ts';
@@ -56,7 +56,7 @@ function addDriving(driving: Command): Command {
     )
     .addOption(
       new Option('--at-once <number>', 'how many runs it does at once: with the driver pipe, or in worktrees')
-        .argParser(atOnce)
+        .argParser(upTo(99))
         .default(1),
     )
     .option('--url <url>', 'a `cairn serve` that it reports to; by default the database of this machine')
@@ -106,11 +106,6 @@ function addWait(agent: Command): void {
         (await import('./wait-agent.ts')).waitAsAgent(config, options),
       ),
     );
-}
-
-function atOnce(given: string): number {
-  if (/^[1-9]\d?$/.test(given)) return Number(given);
-  throw new InvalidArgumentError('It must be a number from 1 to 99.');
 }
 
 function seconds(given: string): number {

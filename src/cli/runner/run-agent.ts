@@ -107,7 +107,7 @@ async function hold(state: StateFile, given: Holding): Promise<Held> {
   const drives = JSON.stringify([driver, words[0] ?? '', args, options.workspace, process.cwd()]);
   const wants = { name, drives, replaces: options.name !== undefined };
   const left = await state.take(async (found) => {
-    refuseTooMany(await countDriven(config.dataDir), options, config);
+    refuseTooMany(await countDriven(config.dataDir, state.path), options, config);
     await refuseOther(found, wants);
   });
   try {

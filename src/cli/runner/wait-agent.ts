@@ -10,8 +10,7 @@ export type AgentWaitOptions = JsonOption & { seconds?: number };
 
 /** `cairn agent wait`: blocks until a command arrives for this agent. Exit code 1 where none came in time. */
 export async function waitAsAgent(config: Config, { seconds, json }: AgentWaitOptions): Promise<void> {
-  const shell = shellAgent(config, thisHost().env);
-  if (shell === undefined) {
+  if (shellAgent(config, thisHost().env) === undefined) {
     throw new DomainError('invalid_input', 'No agent waits here.', {
       hint: 'Call it within an agent, or name one: cairn --agent NAME agent wait.',
     });
@@ -20,8 +19,7 @@ export async function waitAsAgent(config: Config, { seconds, json }: AgentWaitOp
   onStopSignal(() => leaving.abort());
   const timer = seconds === undefined ? undefined : setTimeout(() => leaving.abort(), seconds * 1_000);
   try {
-    await inLocalContext(config, async (person) => {
-      const ctx = { ...person, actor: { ...person.actor, agent: shell.name, client: shell.client } };
+    await inLocalContext(config, async (ctx) => {
       const answer = await waitForCommand(ctx, leaving.signal);
       if (answer === undefined) {
         process.exitCode = 1;

@@ -10,7 +10,6 @@ import { askLine, canAsk } from '../terminal/ask.ts';
 import { type JsonOption, styled } from '../terminal/output.ts';
 import { afterChange } from './changed.ts';
 import { eachTask } from './each-task.ts';
-import { ownLock } from './own-lock.ts';
 import { textOption } from './text-given.ts';
 
 const NUMBERED = /^(\d{1,2}):(?: |$)/;
@@ -33,7 +32,7 @@ export async function runClose(config: Config, given: string[], options: CloseOp
           if (task.reviewer !== undefined) requirePerson(config);
           const given = { task: task.ref, summary, evidence: await evidenceFor(task, options) };
           if (task.status === 'pending') return perform(ctx, person.complete_unheld_task, given);
-          return perform(ctx, person.complete_task, { ...given, lock_token: await ownLock(ctx, task) });
+          return perform(ctx, person.complete_task, given);
         },
         show: closedLines,
       },

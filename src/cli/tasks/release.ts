@@ -1,13 +1,11 @@
 import type { Config } from '../../config.ts';
 import { person } from '../../tools/person.ts';
-import { tasks as taskTools } from '../../tools/tasks.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { givenOrAsked } from '../terminal/ask.ts';
 import { styled } from '../terminal/output.ts';
 import { attemptsOf, statusOf } from '../terminal/table.ts';
 import { afterChange } from './changed.ts';
 import { eachTask } from './each-task.ts';
-import { ownLock } from './own-lock.ts';
 import type { ReasonOption } from './status-change.ts';
 
 export type ReleaseOptions = ReasonOption & { failed?: true };
@@ -22,11 +20,7 @@ export async function runRelease(config: Config, given: string[], options: Relea
       ctx,
       { ...options, given },
       {
-        async act(ref) {
-          const task = await perform(ctx, taskTools.commands.get_task, { task: ref, timeline_size: 0 });
-          const lock_token = await ownLock(ctx, task);
-          return perform(ctx, person.release_task, { task: ref, outcome, reason, lock_token });
-        },
+        act: (task) => perform(ctx, person.release_task, { task, outcome, reason }),
         show: ({ task, ...changed }) => [
           `Released ${styled('bold', task.ref)} "${task.title}" (${statusOf(task)}).`,
           ...(task.attempts === undefined ? [] : [`${attemptsOf(task.attempts)}.`]),
