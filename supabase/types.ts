@@ -258,6 +258,23 @@ export type Schema = {
         Update: never;
         Relationships: [];
       };
+      audit_entries: {
+        Row: {
+          agent_id: string | null;
+          command_id: string | null;
+          created_at: string;
+          details: NonNullable<Json>;
+          event_type: string;
+          id: string;
+          ip_address: unknown | null;
+          tenant_id: string;
+          user_agent: string | null;
+          user_id: string | null;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
       checkpoints: {
         Row: {
           created_at: string;
@@ -744,6 +761,23 @@ export type Schema = {
         Update: never;
         Relationships: [];
       };
+      audit_logs: {
+        Row: {
+          agent_id: string | null;
+          command_id: string | null;
+          created_at: string;
+          details: NonNullable<Json>;
+          event_type: string;
+          id: string;
+          ip_address: unknown | null;
+          tenant_id: string;
+          user_agent: string | null;
+          user_id: string | null;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
       command_queue: {
         Row: {
           agent_id: string;
@@ -890,6 +924,7 @@ export type Schema = {
       list_approvals: { Args: { actor?: Json; cursor?: string; include_decided?: boolean; page_size?: number; project?: string }; Returns: Json };
       list_archives: { Args: { actor: Json }; Returns: Json };
       list_artifacts: { Args: { actor?: Json; cursor?: string; page_size?: number; task: string }; Returns: Json };
+      list_audit: { Args: { actor?: Json; agent?: string; command?: string; cursor?: string; kind?: string; page_size?: number; person?: string; since?: string; until?: string }; Returns: Json };
       list_auth_events: { Args: { actor?: Json; before?: string; chosen?: Json; page_size?: number }; Returns: Json };
       list_checkpoints: { Args: { actor?: Json; cursor?: string; page_size?: number; project?: string }; Returns: Json };
       list_clients: { Args: { actor?: Json }; Returns: Json };

@@ -86,6 +86,21 @@ export const RELATIONS: Readonly<Record<string, Relation>> = Object.freeze({
       superseded_by expires_at created_at updated_at`,
     values: { scope: 'run agent project workspace', kind: 'fact preference procedure hypothesis' },
   },
+  audit_entries: {
+    is: 'table',
+    columns: 'tenant_id id event_type user_id agent_id command_id details ip_address user_agent created_at',
+    values: { event_type: 'agent_connect agent_disconnect preset_used retention_run' },
+  },
+  audit_logs: {
+    is: 'view',
+    columns: 'tenant_id id event_type user_id agent_id command_id details ip_address user_agent created_at',
+    // With those of audit_entries.
+    values: {
+      event_type: `command_sent command_completed emergency_stop token_limit_exceeded time_limit_exceeded user_login
+        user_logout preset_created command_delivered command_interrupted command_expired approval_requested
+        approval_decided`,
+    },
+  },
   // Artifacts of runs are among those of tasks.
   agent_artifacts: {
     is: 'view',
@@ -127,7 +142,7 @@ export const TRIGGERS: Readonly<Record<string, string>> = Object.freeze({
 
 /** Promised, and not there yet. */
 export const LATER = Object.freeze({
-  relations: 'audit_logs audit_entries',
+  relations: '',
   // What ends a run with the last of its steps comes with those that report steps.
   functions: 'check_run_completion',
   triggers: 'trigger_check_run_completion',

@@ -1,6 +1,7 @@
 import { ACCESS } from './access.ts';
 import { ACCESS_REFUSALS } from './access-refusals.ts';
 import { AGENTS } from './agents.ts';
+import { AUDIT } from './audit.ts';
 import { BLOBS } from './blobs.ts';
 import { BOUNDS } from './bounds.ts';
 import { CORE } from './core.ts';
@@ -51,6 +52,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...LABELS,
   ...OUTPUT,
   ...TRACES,
+  ...AUDIT,
   ...PLANTED,
   ...PORT,
   ...PRESENCE,

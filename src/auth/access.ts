@@ -10,7 +10,7 @@ export type Principal = {
    * The user, and the one workspace or project that the grant acts in; with a proof, the database still has to check
    * it.
    */
-  actor: Pick<Actor, 'user_id' | 'tenant_id' | 'project_id' | 'drives' | 'proof'>;
+  actor: Pick<Actor, 'user_id' | 'tenant_id' | 'project_id' | 'drives' | 'proof' | 'ip'>;
   /** The current scopes, not those at the time of the grant. */
   scopes: Scopes;
 };
@@ -34,7 +34,7 @@ export type Access = {
    * whose actor carries the proof to the database, which then refuses the call itself; if the proof fails,
    * `authenticate` decides the answer.
    */
-  cachedPrincipal?(request: Request): Principal | undefined;
+  cachedPrincipal?(request: Request, peer: Peer): Principal | undefined;
   /** Refuses an operation beyond the principal's scopes: 403 that names all it needs (RFC 6750, section 3.1). */
   challenge(needed: readonly Scope[]): Response;
   /** Routes for every other path. */
@@ -46,7 +46,7 @@ export type RouteEnv = { Bindings: Peer };
 /** Treats every caller that reaches this machine's own address as the owner. */
 export function ownerAlone(actor: Principal['actor']): Access {
   return {
-    authenticate: async () => ({ id: 'local', actor, scopes: 'all' }),
+    authenticate: async (_, { address }) => ({ id: 'local', actor: { ...actor, ip: address }, scopes: 'all' }),
     challenge: (needed) => new Response(`Needs ${needed.join(' ')}.\n`, { status: 403 }),
     routes: new Hono(),
   };

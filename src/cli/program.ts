@@ -12,7 +12,7 @@ import { command, examples } from './command.ts';
 import { addDatabaseCommands } from './database/declare.ts';
 import { addHelpCommands } from './help.ts';
 import { addJobsCommands, addWorkerCommand } from './jobs/declare.ts';
-import { addEventsCommands } from './log/declare.ts';
+import { addAuditCommand, addEventsCommands } from './log/declare.ts';
 import { addMemoryCommands } from './memory/declare.ts';
 import { addTransferCommands } from './move/declare.ts';
 import { addOutputCommand } from './output/declare.ts';
@@ -85,6 +85,7 @@ function addCommands(program: Command): void {
   addTraceCommands(program);
   addReportsCommands(program);
   addMemoryCommands(program);
+  addAuditCommand(program);
   program.commandsGroup('Plan and decide:');
   addChangeCommands(program);
   addProjectsCommands(program);

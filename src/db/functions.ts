@@ -119,6 +119,7 @@ export const FUNCTIONS = Object.freeze({
   list_approvals: 'short',
   list_archives: 'short',
   list_artifacts: 'short',
+  list_audit: 'short',
   list_checkpoints: 'short',
   list_commands: 'short',
   list_costs: 'short',

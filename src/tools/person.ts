@@ -9,6 +9,7 @@ import {
 } from '../services/access.ts';
 import { SetAgentsMax, setAgentsMax } from '../services/agents.ts';
 import { DecideApproval, decideApproval, GetApproval, getApproval } from '../services/approvals.ts';
+import { ListAudit, listAudit } from '../services/audit.ts';
 import { ListCosts, listCosts } from '../services/costs.ts';
 import { ListQuestions, listQuestions } from '../services/events.ts';
 import { ChangeJob, changeJob, ListJobs, listJobs, SetJob, setJob } from '../services/jobs.ts';
@@ -54,6 +55,7 @@ export const person = {
   decide_approval: { name: 'decide_approval', scope: 'agents:send', input: DecideApproval, run: decideApproval },
   decide_memory: { name: 'decide_memory', scope: 'projects:write', input: DecideMemory, run: decideMemory },
   get_approval: { name: 'get_approval', scope: 'agents:read', input: GetApproval, run: getApproval },
+  list_audit: { name: 'list_audit', scope: 'admin', input: ListAudit, run: listAudit },
   list_auth_events: {
     name: 'list_auth_events',
     scope: 'admin',

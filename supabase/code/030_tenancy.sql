@@ -110,7 +110,9 @@ begin
   v_actor.agent := coalesce(v_actor.drives, v_actor.agent);
   v_actor.tenant_id := set_config('app.tenant_id', v_actor.tenant_id::text, true);
   v_actor.project_id := nullif(set_config('app.project_id', coalesce(v_actor.project_id::text, ''), true), '');
-  perform set_config('app.process', coalesce(app.as_uuid(actor ->> 'process')::text, ''), true);
+  perform set_config('app.process', coalesce(app.as_uuid(actor ->> 'process')::text, ''), true),
+    -- The server alone knows it.
+    set_config('app.ip', case when actor ? 'ip' and app.caller_is_server() then actor ->> 'ip' else '' end, true);
   return v_actor;
 end
 $$;
@@ -253,7 +255,8 @@ begin
   v_actor.tenant_id := app.get_nil_id();
   v_actor.client := app.clean_name(actor ->> 'client', 500);
   perform set_config('app.tenant_id', v_actor.tenant_id::text, true), set_config('app.user_id', '', true),
-    set_config('app.project_id', '', true), set_config('app.credential_hash', coalesce(secret_hash, ''), true);
+    set_config('app.project_id', '', true), set_config('app.ip', '', true),
+    set_config('app.credential_hash', coalesce(secret_hash, ''), true);
   return v_actor;
 end
 $$;

@@ -10,7 +10,8 @@ as $$
 declare
   v_function record;
   v_by_keeper constant text[] := array['blank_event', 'due_records', 'forget_screens', 'measure_records',
-    'purge_expired', 'record_files_to_remove', 'remove_events', 'told_workspaces', 'unarchived_records'];
+    'purge_expired', 'record_files_to_remove', 'remove_events', 'told_workspaces', 'unarchived_records',
+    'workspaces_in'];
 begin
   grant create on schema public, app to cairn_owner, cairn_keeper;
   for v_function in

@@ -186,10 +186,11 @@ begin
 end
 $$;
 
--- Drops one partition that may go, and returns its name; null if none may, or whoever uses it does not leave it in
--- time. Its table is locked for the drop, so this is the last thing of a transaction. Runs as the role that migrates.
+-- Drops one partition that may go, and returns {name, table, starts_at, ends_at, workspaces}; null if none may, or
+-- whoever uses it does not leave it in time. Its table is locked for the drop, so what follows in the transaction is
+-- short. Runs as the role that migrates.
 create or replace function app.drop_partition()
-  returns text
+  returns jsonb
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -198,9 +199,10 @@ as $$
 declare
   v_now constant timestamptz := app.now();
   v_found record;
+  v_workspaces uuid[];
 begin
   for v_found in
-    select r as records, p.child, p.child::text as name, p.ends_at
+    select r as records, p.child, p.child::text as name, p.starts_at, p.ends_at
     from app.record_tables r cross join lateral app.list_partitions(r) p
     where p.ends_at <= v_now
     order by p.starts_at
@@ -210,8 +212,10 @@ begin
       -- Who adds a record late is waited for.
       execute format('lock table %s in share row exclusive mode', v_found.child);
       if app.is_disposable(v_found.records, v_found.child, v_found.ends_at, v_now) then
+        v_workspaces := array(select app.workspaces_in(v_found.child));
         execute format('drop table %s', v_found.child);
-        return split_part(v_found.name, '.', 2);
+        return jsonb_build_object('name', split_part(v_found.name, '.', 2), 'table', (v_found.records).table_name,
+          'starts_at', v_found.starts_at, 'ends_at', v_found.ends_at, 'workspaces', v_workspaces);
       end if;
     exception
       when lock_not_available then
@@ -297,6 +301,27 @@ as $$
 begin
   return query execute format(
     'select x.tenant_id, count(*), sum(hashtextextended(x::text, 0)::numeric) from %s x group by 1', child);
+end
+$$;
+
+-- Finds the workspaces that have records in a partition, by its key, whatever its size.
+create or replace function app.workspaces_in(child regclass)
+  returns setof uuid
+  language plpgsql
+  stable
+  strict
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid;
+begin
+  loop
+    execute format('select x.tenant_id from %s x where $1 is null or x.tenant_id > $1 order by 1 limit 1', child)
+      into v_tenant using v_tenant;
+    exit when v_tenant is null;
+    return next v_tenant;
+  end loop;
 end
 $$;
 

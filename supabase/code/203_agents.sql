@@ -192,13 +192,14 @@ end
 $$;
 
 -- What an agent still had ends with it. Its commands are locked first, as everywhere.
-create or replace function app.finish_agent(agent public.agents, event public.events)
+create or replace function app.finish_agent(agent public.agents, event public.events, actor app.actor)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 begin
   if event.event_type = 'agent.retired' then
+    perform app.enter_disconnect(agent, 'retired', actor);
     perform from public.commands c
       where c.tenant_id = agent.tenant_id and c.id in (
         select r.command_id from public.agent_runs r

@@ -193,7 +193,7 @@ end
 $$;
 
 -- A preset counts the commands that name it.
-create or replace function app.finish_command(command public.commands, event public.events)
+create or replace function app.finish_command(command public.commands, event public.events, actor app.actor)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -202,6 +202,8 @@ begin
   if event.event_type = 'command.sent' and command.preset_id is not null then
     perform app.count_preset_use(p) from public.command_presets p
       where p.tenant_id = command.tenant_id and p.id = command.preset_id;
+    perform app.enter_audit('preset_used', actor, command_id => command.id,
+      details => jsonb_build_object('preset', command.preset_id));
   end if;
 end
 $$;

@@ -61,6 +61,7 @@ declare
   v_wanted public.agents;
   v_lease public.leases;
   v_change jsonb;
+  v_goes_on boolean;
   v_now timestamptz := app.now();
 begin
   perform app.check_form('agent', jsonb_typeof(agent) = 'object' and jsonb_typeof(agent -> 'name') = 'string',
@@ -91,15 +92,17 @@ begin
     select a.project_id from public.agents a where a.tenant_id = v_actor.tenant_id and a.id = v_agent.id);
   v_lease.holder := app.actor_name(v_actor);
   v_lease.ttl_seconds := 45;
-  v_lease := app.take_lease(v_lease, v_now, exists (
+  v_goes_on := exists (
     select from public.leases l
     where l.tenant_id = v_actor.tenant_id and l.kind = 'agent' and l.id = v_agent.id
-      and l.token = register_agent.token));
+      and l.token = register_agent.token);
+  v_lease := app.take_lease(v_lease, v_now, v_goes_on);
   if v_lease.token is null then
     perform app.fail('lock_held', format('%s is already driven by another runner.', agent ->> 'name'), null,
       'Choose another name with --name, or end that runner: its name is free 45 seconds after its last sign.');
   end if;
   perform app.ensure_settling(v_actor.tenant_id, v_now);
+  perform app.enter_connect(v_agent, v_goes_on, v_actor);
   update public.agents a
     set status = 'online', activity_state = 'idle', connected_at = v_now, seen_at = v_now, disconnected_at = null
     where a.tenant_id = v_actor.tenant_id and a.id = v_agent.id
@@ -291,6 +294,11 @@ begin
       perform app.extend_run(v_run, v_run.lock_token, v_actor.user_id, v_now);
     end if;
   end loop;
+  if beat -> 'leaving' = 'true' then
+    perform app.enter_disconnect(v_agent, 'goodbye', v_actor);
+  else
+    perform app.enter_connect(v_agent, true, v_actor);
+  end if;
   update public.agents a
     set status = coalesce(beat ->> 'status', 'online'), seen_at = v_now,
       disconnected_at = case when beat -> 'leaving' = 'true' then v_now end,

@@ -153,6 +153,8 @@ begin
   delete from app.unanswered u where u.tenant_id = v_actor.tenant_id and u.seq <= v_last;
   update app.positions p set archived_to = v_last where p.tenant_id = v_actor.tenant_id;
   perform app.remove_events(v_last);
+  perform app.enter_retention(v_actor.tenant_id, jsonb_build_object('table', 'events', 'first_seq', v_from + 1,
+    'last_seq', v_last, 'records', v_last - v_from, 'done', 'archived'));
   return jsonb_build_object('archived_to', v_last);
 end
 $$;

@@ -60,9 +60,13 @@ create or replace function public.drop_partition(actor jsonb default '{}')
 as $$
 declare
   v_actor app.actor := app.authenticate_server(actor);
+  v_dropped jsonb;
 begin
   perform app.forget_screens();
-  return jsonb_strip_nulls(jsonb_build_object('dropped', app.drop_partition()));
+  v_dropped := app.drop_partition();
+  perform app.enter_retention(w::uuid, v_dropped - '{name,workspaces}'::text[] || '{"done": "dropped"}')
+    from jsonb_array_elements_text(v_dropped -> 'workspaces') w;
+  return jsonb_strip_nulls(jsonb_build_object('dropped', v_dropped -> 'name'));
 end
 $$;
 
@@ -92,7 +96,9 @@ as $$
 declare
   v_records app.record_tables;
 begin
-  select * into v_records from app.record_tables r where r.table_name = find_records.table_name;
+  -- The audit trail of one installation is none of another's.
+  select * into v_records from app.record_tables r
+    where r.table_name = find_records.table_name and r.table_name <> 'audit_entries';
   if v_records.table_name is null then
     perform app.fail('not_found', format('There are no records %s.', left(coalesce(table_name, ''), 80)),
       jsonb_build_object('field', 'table_name'),
@@ -144,6 +150,7 @@ begin
     from (
       select r.table_name, c.starts_at, c.ends_at, r as records
       from app.record_tables r cross join lateral app.list_partitions(r) c
+      where r.table_name <> 'audit_entries'
       union
       select a.table_name, a.starts_at, a.ends_at, r
       from app.record_archives a join app.record_tables r on r.table_name = a.table_name
@@ -276,6 +283,8 @@ begin
       (p.item ->> 'records')::bigint, manifest ->> 'location', p.item ->> 'file', p.item ->> 'sha256',
       (manifest ->> 'checksum')::numeric, app.now()
     from jsonb_array_elements(manifest -> 'parts') with ordinality p (item, at);
+  perform app.enter_retention(v_actor.tenant_id, jsonb_build_object('table', v_records.table_name, 'starts_at', v_from,
+    'ends_at', app.period_start(v_from, v_records.period, 1), 'records', v_written, 'done', 'archived'));
   return jsonb_build_object('records', v_written);
 end
 $$;
@@ -323,9 +332,15 @@ create or replace function public.forget_record_file(location text, file text, a
 as $$
 declare
   v_actor app.actor := app.authenticate_system(actor);
+  v_forgotten bigint;
 begin
-  delete from app.record_archives a
-    where (a.tenant_id, a.location, a.file) = (v_actor.tenant_id, $1, $2);
+  with forgotten as (
+    delete from app.record_archives a
+    where (a.tenant_id, a.location, a.file) = (v_actor.tenant_id, $1, $2) returning a.*
+  )
+  select count(app.enter_retention(f.tenant_id, jsonb_build_object('table', f.table_name, 'starts_at', f.starts_at,
+      'ends_at', f.ends_at, 'records', f.records, 'done', 'deleted')))
+    into v_forgotten from forgotten f;
   delete from app.replaced_record_files f
     where (f.tenant_id, f.location, f.file) = (v_actor.tenant_id, $1, $2);
   return jsonb_build_object('forgotten', true);

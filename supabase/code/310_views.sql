@@ -77,3 +77,52 @@ create or replace view public.trace_entries with (security_invoker = true) as
     s.attributes as metadata, s.created_at
   from public.agent_steps s
   join public.agent_runs r on r.tenant_id = s.tenant_id and r.id = s.run_id;
+
+-- What one may have to answer for, of the last 30 days: events of the log, what runs and stops ended as, sign-ins from
+-- the trail of access, and what is on neither.
+create or replace view public.audit_logs with (security_invoker = true) as
+  select
+    e.tenant_id, e.id, app.audit_kind(e.event_type, e.payload) as event_type, e.user_id,
+    case split_part(e.stream, ':', 1)
+      when 'agent' then split_part(e.stream, ':', 2)::uuid
+      when 'command' then case when cardinality(c.target_agents) = 1 then c.target_agents[1] end
+      else r.agent_id end as agent_id,
+    coalesce(c.id, r.command_id) as command_id,
+    jsonb_strip_nulls(jsonb_build_object(
+        'by', e.actor ->> 'agent',
+        'content', left(coalesce(e.payload ->> 'content', e.payload ->> 'title'), 200),
+        'status', case when app.audit_kind(e.event_type, e.payload) = 'command_completed'
+          then split_part(e.event_type, '.', 2) end,
+        'stopped', case when e.event_type like 'agent.%' then e.event_type = 'agent.paused' end,
+        'run', r.id, 'approval', a.id)
+      || coalesce((
+        select jsonb_object_agg(k.key, k.value) from jsonb_each(e.payload) k
+        where k.key in ('to', 'mode', 'type', 'preset', 'by_person', 'error', 'reason', 'path', 'end_reason', 'kind',
+          'decision', 'note', 'name')), '{}')) as details,
+    null::inet as ip_address, e.actor ->> 'client' as user_agent, e.created_at
+  from public.events e
+  left join public.commands c
+    on c.tenant_id = e.tenant_id and e.stream like 'command:%' and c.id = split_part(e.stream, ':', 2)::uuid
+  left join public.approvals a
+    on a.tenant_id = e.tenant_id and e.stream like 'approval:%' and a.id = split_part(e.stream, ':', 2)::uuid
+  left join public.agent_runs r on r.tenant_id = e.tenant_id
+    and r.id = case when e.stream like 'run:%' then split_part(e.stream, ':', 2)::uuid else a.run_id end
+  where e.created_at > now() - interval '30 days'
+    and app.audit_kind(e.event_type, e.payload) in ('command_sent', 'command_delivered', 'command_interrupted',
+      'command_expired', 'command_completed', 'token_limit_exceeded', 'time_limit_exceeded', 'emergency_stop',
+      'preset_created', 'approval_requested', 'approval_decided')
+  union all
+  select
+    u.tenant_id, u.id, app.audit_kind(u.type, u.data), u.user_id, null, null,
+    u.data || case when u.type like 'agents.%' then jsonb_build_object('stopped', u.type = 'agents.stopped')
+      else '{}' end,
+    u.ip, null, u.at
+  from app.auth_events u
+  where u.at > now() - interval '30 days'
+    and app.audit_kind(u.type, u.data) in ('user_login', 'user_logout', 'emergency_stop')
+  union all
+  select
+    x.tenant_id, x.id, x.event_type, x.user_id, x.agent_id, x.command_id, x.details, x.ip_address, x.user_agent,
+    x.created_at
+  from public.audit_entries x
+  where x.created_at > now() - interval '30 days';

@@ -46,15 +46,17 @@ revoke all on function app.make_partitions(timestamptz), app.drop_partition(), a
 grant execute on function
   app.blank_event(public.events), app.remove_events(bigint), app.purge_expired(), app.due_records(),
   app.forget_screens(), app.record_files_to_remove(), app.measure_records(regclass),
-  app.unarchived_records(text, regclass),
+  app.unarchived_records(text, regclass), app.workspaces_in(regclass),
   app.make_partitions(timestamptz), app.drop_partition(), app.analyze_records(), app.told_workspaces(uuid)
   to cairn_owner;
 grant execute on function
   app.blank_payload(public.events), app.now(), app.get_key_lifetime(), app.get_tenant_id(),
   app.list_partitions(app.record_tables), app.partition_start(regclass), app.period_start(timestamptz, text, integer)
   to cairn_keeper;
--- authenticated reaches the schema app for this one function, which its policies call.
-grant execute on function app.my_tenants() to authenticated;
+-- authenticated reaches the schema app for these two functions, which its policies and a view of its call.
+grant execute on function app.my_tenants(), app.audit_kind(text, jsonb) to authenticated;
+-- And of one table there for what that view shows of it, to whom its policy lets see it.
+grant select (tenant_id, id, at, type, user_id, ip, data) on app.auth_events to authenticated;
 grant usage on schema app to cairn_owner, cairn_keeper, authenticated;
 grant usage on schema public to cairn_owner, cairn_keeper, cairn_server;
 grant usage on type app.actor, app.bearer to cairn_owner;
@@ -158,11 +160,13 @@ grant select (
   updated_at, last_used_at, revoked_at)
   on public.oauth_tokens to authenticated;
 
-revoke all on public.active_tasks, public.agent_artifacts, public.command_queue, public.recent_events,
-    public.task_progress, public.trace_entries
+revoke all on public.active_tasks, public.agent_artifacts, public.audit_logs, public.command_queue,
+    public.recent_events, public.task_progress, public.trace_entries
   from public, anon, authenticated, service_role;
-grant select on public.active_tasks, public.agent_artifacts, public.command_queue, public.recent_events,
-  public.task_progress, public.trace_entries to authenticated;
+grant select on public.active_tasks, public.agent_artifacts, public.audit_logs, public.command_queue,
+  public.recent_events, public.task_progress, public.trace_entries to authenticated;
+-- list_audit shows what this one does.
+grant select on public.audit_logs to cairn_owner;
 
 -- A server that logs in with only cairn_server must be able to tell whether the schema is its own.
 grant usage on schema supabase_migrations to cairn_server;

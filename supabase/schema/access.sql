@@ -34,10 +34,14 @@ create table app.auth_events (
   constraint auth_events_data_check CHECK ((pg_column_size(data) <= 4096)),
   constraint auth_events_type_check CHECK ((type ~ '^[a-z]+\.[a-z_]+$'::text))
 );
+CREATE INDEX idx_auth_events_audited ON app.auth_events USING btree (tenant_id, type, at DESC, id DESC) WHERE (type = ANY (ARRAY['agents.resumed'::text, 'agents.stopped'::text, 'session.ended'::text, 'session.started'::text]));
 CREATE INDEX idx_auth_events_subject_id ON app.auth_events USING btree (tenant_id, subject_id, at) WHERE (subject_id IS NOT NULL);
 alter table app.auth_events enable row level security;
 alter table app.auth_events force row level security;
 create policy door on app.auth_events as permissive for all to cairn_owner using ((tenant_id = app.get_tenant_id())) with check ((tenant_id = app.get_tenant_id()));
+create policy own_or_admin on app.auth_events as permissive for select to authenticated using (((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)) AND ((user_id = ( SELECT auth.uid() AS uid)) OR (tenant_id IN ( SELECT m.tenant_id
+   FROM public.memberships m
+  WHERE ((m.user_id = ( SELECT auth.uid() AS uid)) AND (m.role = ANY (ARRAY['owner'::text, 'admin'::text]))))))));
 
 create table app.auth_sessions (
   tenant_id uuid not null,
@@ -890,6 +894,7 @@ $function$;
 
 -- Privileges
 
+grant select (at), select (data), select (id), select (ip), select (tenant_id), select (type), select (user_id) on app.auth_events to authenticated;
 grant insert, select on app.auth_events to cairn_owner;
 grant delete on app.auth_sessions to cairn_keeper;
 grant delete, insert, select, update on app.auth_sessions to cairn_owner;

@@ -397,13 +397,14 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.finish_agent(agent public.agents, event public.events)
+CREATE OR REPLACE FUNCTION app.finish_agent(agent public.agents, event public.events, actor app.actor)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if event.event_type = 'agent.retired' then
+    perform app.enter_disconnect(agent, 'retired', actor);
     perform from public.commands c
       where c.tenant_id = agent.tenant_id and c.id in (
         select r.command_id from public.agent_runs r

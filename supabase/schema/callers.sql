@@ -183,6 +183,7 @@ declare
 begin
   perform app.check_call(agent, asked);
   v_caller := app.lock_caller(agent, v_actor, v_now);
+  perform app.enter_connect(v_caller, v_caller.seen_at >= v_now - interval '15 minutes', v_actor);
   update public.agents a
     set status = 'online', seen_at = v_now, disconnected_at = null,
       connected_at = case when a.seen_at >= v_now - interval '15 minutes' then a.connected_at else v_now end,

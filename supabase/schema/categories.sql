@@ -29,7 +29,7 @@ begin
   insert into public.agents select v_row.*
     on conflict (tenant_id, id) do update set (project_id, user_id, name, type, driver, host_machine, config, paused_at, paused_by, pause_reason, retired_at, version, created_at, updated_at)
       = (excluded.project_id, excluded.user_id, excluded.name, excluded.type, excluded.driver, excluded.host_machine, excluded.config, excluded.paused_at, excluded.paused_by, excluded.pause_reason, excluded.retired_at, excluded.version, excluded.created_at, excluded.updated_at);
-  perform app.finish_agent(v_row, event);
+  perform app.finish_agent(v_row, event, actor);
   return (event, app.agent_full(v_row), null)::app.applied;
 end
 $function$;
@@ -213,7 +213,7 @@ begin
   insert into public.commands select v_row.*
     on conflict (tenant_id, id) do update set (project_id, task_id, user_id, sent_by, by_person, content, type, mode, target_agents, broadcast, status, priority, execution_constraints, preset_id, constraint_id, repeatable, expires_at, started_at, completed_at, error, version, created_at, updated_at, resumes)
       = (excluded.project_id, excluded.task_id, excluded.user_id, excluded.sent_by, excluded.by_person, excluded.content, excluded.type, excluded.mode, excluded.target_agents, excluded.broadcast, excluded.status, excluded.priority, excluded.execution_constraints, excluded.preset_id, excluded.constraint_id, excluded.repeatable, excluded.expires_at, excluded.started_at, excluded.completed_at, excluded.error, excluded.version, excluded.created_at, excluded.updated_at, excluded.resumes);
-  perform app.finish_command(v_row, event);
+  perform app.finish_command(v_row, event, actor);
   return (event, app.command_full(v_row), null)::app.applied;
 end
 $function$;

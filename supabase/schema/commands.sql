@@ -242,7 +242,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.finish_command(command public.commands, event public.events)
+CREATE OR REPLACE FUNCTION app.finish_command(command public.commands, event public.events, actor app.actor)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -251,6 +251,8 @@ begin
   if event.event_type = 'command.sent' and command.preset_id is not null then
     perform app.count_preset_use(p) from public.command_presets p
       where p.tenant_id = command.tenant_id and p.id = command.preset_id;
+    perform app.enter_audit('preset_used', actor, command_id => command.id,
+      details => jsonb_build_object('preset', command.preset_id));
   end if;
 end
 $function$;

@@ -127,7 +127,9 @@ create table public.events (
   constraint events_seq_check CHECK ((seq > 0)),
   constraint events_version_check CHECK ((version > 0))
 );
+CREATE INDEX idx_events_audited ON public.events USING btree (tenant_id, event_type, created_at DESC, id DESC) WHERE (event_type = ANY (ARRAY['agent.paused'::text, 'agent.resumed'::text, 'approval.decided'::text, 'approval.requested'::text, 'command.cancelled'::text, 'command.completed'::text, 'command.failed'::text, 'command.sent'::text, 'preset.saved'::text, 'run.delivered'::text, 'run.interrupt_requested'::text]));
 CREATE INDEX idx_events_created_at ON public.events USING btree (created_at DESC);
+CREATE INDEX idx_events_ended_early ON public.events USING btree (tenant_id, created_at DESC, id DESC) WHERE ((event_type = 'run.finished'::text) AND ((payload ->> 'end_reason'::text) = ANY (ARRAY['token_limit'::text, 'time_limit'::text, 'expired'::text])));
 CREATE INDEX idx_events_event_type ON public.events USING btree (event_type);
 CREATE INDEX idx_events_notes ON public.events USING btree (tenant_id, project_id, seq) WHERE (event_type = ANY (ARRAY['task.noted'::text, 'project.noted'::text]));
 CREATE INDEX idx_events_project_created ON public.events USING btree (project_id, created_at DESC);

@@ -49,6 +49,7 @@ create policy read on app.record_tables as permissive for select to cairn_keeper
 
 -- app.record_tables: (agent_messages,month,t,90,)
 -- app.record_tables: (agent_steps,month,f,90,)
+-- app.record_tables: (audit_entries,month,t,,30)
 -- app.record_tables: (terminal_outputs,week,t,30,90)
 
 -- Functions
@@ -100,7 +101,7 @@ $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.drop_partition()
- RETURNS text
+ RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -109,9 +110,10 @@ AS $function$
 declare
   v_now constant timestamptz := app.now();
   v_found record;
+  v_workspaces uuid[];
 begin
   for v_found in
-    select r as records, p.child, p.child::text as name, p.ends_at
+    select r as records, p.child, p.child::text as name, p.starts_at, p.ends_at
     from app.record_tables r cross join lateral app.list_partitions(r) p
     where p.ends_at <= v_now
     order by p.starts_at
@@ -121,8 +123,10 @@ begin
       -- Who adds a record late is waited for.
       execute format('lock table %s in share row exclusive mode', v_found.child);
       if app.is_disposable(v_found.records, v_found.child, v_found.ends_at, v_now) then
+        v_workspaces := array(select app.workspaces_in(v_found.child));
         execute format('drop table %s', v_found.child);
-        return split_part(v_found.name, '.', 2);
+        return jsonb_build_object('name', split_part(v_found.name, '.', 2), 'table', (v_found.records).table_name,
+          'starts_at', v_found.starts_at, 'ends_at', v_found.ends_at, 'workspaces', v_workspaces);
       end if;
     exception
       when lock_not_available then
@@ -334,6 +338,25 @@ AS $function$
 $function$;
 -- owner cairn_keeper
 
+CREATE OR REPLACE FUNCTION app.workspaces_in(child regclass)
+ RETURNS SETOF uuid
+ LANGUAGE plpgsql
+ STABLE STRICT SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_tenant uuid;
+begin
+  loop
+    execute format('select x.tenant_id from %s x where $1 is null or x.tenant_id > $1 order by 1 limit 1', child)
+      into v_tenant using v_tenant;
+    exit when v_tenant is null;
+    return next v_tenant;
+  end loop;
+end
+$function$;
+-- owner cairn_keeper
+
 CREATE OR REPLACE FUNCTION app.write_key(name regclass, form text)
  RETURNS text
  LANGUAGE sql
@@ -360,3 +383,4 @@ grant execute on function app.measure_records(regclass) to cairn_owner;
 grant execute on function app.partition_start(regclass) to cairn_keeper;
 grant execute on function app.period_start(timestamp with time zone,text,integer) to cairn_keeper;
 grant execute on function app.unarchived_records(text,regclass) to cairn_owner;
+grant execute on function app.workspaces_in(regclass) to cairn_owner;

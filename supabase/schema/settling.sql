@@ -73,12 +73,19 @@ begin
     end if;
   end loop;
   perform app.expire_approvals(v_actor, null, v_now);
-  update public.agents a
-    set status = 'offline', activity_state = 'idle', disconnected_at = a.seen_at
+  for v_agent in
+    select * from public.agents a
     where a.tenant_id = v_actor.tenant_id
       and a.retired_at is null
       and a.status <> 'offline'
-      and app.has_vanished(a, v_worked_at, v_now);
+      and app.has_vanished(a, v_worked_at, v_now)
+    order by a.id for no key update
+  loop
+    perform app.enter_disconnect(v_agent, app.why_silent(v_agent), v_actor);
+    update public.agents a
+      set status = 'offline', activity_state = 'idle', disconnected_at = a.seen_at
+      where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id;
+  end loop;
   return jsonb_build_object('settled', v_settled);
 end
 $function$;

@@ -67,6 +67,75 @@ create view public.agent_artifacts with (security_invoker=true) as
    FROM public.artifacts a
      JOIN public.agent_runs r ON r.tenant_id = a.tenant_id AND r.id = a.run_id;
 
+create view public.audit_logs with (security_invoker=true) as
+ SELECT e.tenant_id,
+    e.id,
+    app.audit_kind(e.event_type, e.payload) AS event_type,
+    e.user_id,
+        CASE split_part(e.stream, ':'::text, 1)
+            WHEN 'agent'::text THEN split_part(e.stream, ':'::text, 2)::uuid
+            WHEN 'command'::text THEN
+            CASE
+                WHEN cardinality(c.target_agents) = 1 THEN c.target_agents[1]
+                ELSE NULL::uuid
+            END
+            ELSE r.agent_id
+        END AS agent_id,
+    COALESCE(c.id, r.command_id) AS command_id,
+    jsonb_strip_nulls(jsonb_build_object('by', e.actor ->> 'agent'::text, 'content', "left"(COALESCE(e.payload ->> 'content'::text, e.payload ->> 'title'::text), 200), 'status',
+        CASE
+            WHEN app.audit_kind(e.event_type, e.payload) = 'command_completed'::text THEN split_part(e.event_type, '.'::text, 2)
+            ELSE NULL::text
+        END, 'stopped',
+        CASE
+            WHEN e.event_type ~~ 'agent.%'::text THEN e.event_type = 'agent.paused'::text
+            ELSE NULL::boolean
+        END, 'run', r.id, 'approval', a.id) || COALESCE(( SELECT jsonb_object_agg(k.key, k.value) AS jsonb_object_agg
+           FROM jsonb_each(e.payload) k(key, value)
+          WHERE k.key = ANY (ARRAY['to'::text, 'mode'::text, 'type'::text, 'preset'::text, 'by_person'::text, 'error'::text, 'reason'::text, 'path'::text, 'end_reason'::text, 'kind'::text, 'decision'::text, 'note'::text, 'name'::text])), '{}'::jsonb)) AS details,
+    NULL::inet AS ip_address,
+    e.actor ->> 'client'::text AS user_agent,
+    e.created_at
+   FROM public.events e
+     LEFT JOIN public.commands c ON c.tenant_id = e.tenant_id AND e.stream ~~ 'command:%'::text AND c.id = split_part(e.stream, ':'::text, 2)::uuid
+     LEFT JOIN public.approvals a ON a.tenant_id = e.tenant_id AND e.stream ~~ 'approval:%'::text AND a.id = split_part(e.stream, ':'::text, 2)::uuid
+     LEFT JOIN public.agent_runs r ON r.tenant_id = e.tenant_id AND r.id =
+        CASE
+            WHEN e.stream ~~ 'run:%'::text THEN split_part(e.stream, ':'::text, 2)::uuid
+            ELSE a.run_id
+        END
+  WHERE e.created_at > (now() - '30 days'::interval) AND (app.audit_kind(e.event_type, e.payload) = ANY (ARRAY['command_sent'::text, 'command_delivered'::text, 'command_interrupted'::text, 'command_expired'::text, 'command_completed'::text, 'token_limit_exceeded'::text, 'time_limit_exceeded'::text, 'emergency_stop'::text, 'preset_created'::text, 'approval_requested'::text, 'approval_decided'::text]))
+UNION ALL
+ SELECT u.tenant_id,
+    u.id,
+    app.audit_kind(u.type, u.data) AS event_type,
+    u.user_id,
+    NULL::uuid AS agent_id,
+    NULL::uuid AS command_id,
+    u.data ||
+        CASE
+            WHEN u.type ~~ 'agents.%'::text THEN jsonb_build_object('stopped', u.type = 'agents.stopped'::text)
+            ELSE '{}'::jsonb
+        END AS details,
+    u.ip AS ip_address,
+    NULL::text AS user_agent,
+    u.at AS created_at
+   FROM app.auth_events u
+  WHERE u.at > (now() - '30 days'::interval) AND (app.audit_kind(u.type, u.data) = ANY (ARRAY['user_login'::text, 'user_logout'::text, 'emergency_stop'::text]))
+UNION ALL
+ SELECT x.tenant_id,
+    x.id,
+    x.event_type,
+    x.user_id,
+    x.agent_id,
+    x.command_id,
+    x.details,
+    x.ip_address,
+    x.user_agent,
+    x.created_at
+   FROM public.audit_entries x
+  WHERE x.created_at > (now() - '30 days'::interval);
+
 create view public.command_queue with (security_invoker=true) as
  SELECT r.tenant_id,
     r.id,
@@ -164,6 +233,8 @@ create view public.trace_entries with (security_invoker=true) as
 
 grant select on public.active_tasks to authenticated;
 grant select on public.agent_artifacts to authenticated;
+grant select on public.audit_logs to authenticated;
+grant select on public.audit_logs to cairn_owner;
 grant select on public.command_queue to authenticated;
 grant select on public.recent_events to authenticated;
 grant select on public.task_progress to authenticated;

@@ -33,6 +33,10 @@ export const facts: Facts = {
       naming: ({ agent, run }) => [{ agent }, { run }, {}],
       reads: [{}, { by: 'day' }, { by: 'task' }, { agent: 'pelican-web' }],
     },
+    list_audit: {
+      naming: ({ agent, command }) => [{ agent }, { command }, {}],
+      reads: [{}, { agent: 'pelican-web' }, { kind: 'command_sent' }],
+    },
     list_model_prices: { naming: () => [], reads: [{}] },
     set_model_price: { naming: () => [], reads: [] },
     set_output_quota: { naming: () => [], reads: [] },

@@ -33,6 +33,7 @@ const AS_THE_AGENT = [
     'trace',
     'costs',
     'prices',
+    'audit',
     'reports list',
     'reports show',
     'memory list',

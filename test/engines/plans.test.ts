@@ -257,6 +257,35 @@ test('output is found beside any amount of other runs, and of the same run', asy
   }
 });
 
+test('the audit trail is found beside any number of other events, and of its own, each kind by itself', async () => {
+  const kinds = ['command.sent', 'run.delivered', 'run.queued', 'task.noted'];
+  await scratch.sql.query('set session_replication_role = replica');
+  await scratch.sql.query(
+    `insert into public.events (tenant_id, id, seq, user_id, event_type, payload, created_at, stream, version, actor,
+         payload_hash, hash)
+       select $2, gen_random_uuid(), 1000000 + n, $3, ($4::text[])[1 + n % 4], '{}', now() - n * interval '1 second',
+         'command:' || gen_random_uuid(), 1, '{}', '', ''
+         from generate_series(1, $1) n`,
+    [ROWS, ada.actor.tenant_id, ada.actor.user_id, kinds],
+  );
+  await scratch.sql.query(
+    `insert into public.audit_entries (tenant_id, id, event_type, user_id, details, created_at)
+       select $2, gen_random_uuid(), 'agent_connect', $3, '{}', now() from generate_series(1, $1) n`,
+    [ROWS, ada.actor.tenant_id, ada.actor.user_id],
+  );
+  await scratch.sql.query('reset session_replication_role; analyze public.events, public.audit_entries');
+  const { rows } = await scratch.sql.query('select id from public.commands where tenant_id = $1 limit 1', [
+    ada.actor.tenant_id,
+  ]);
+
+  for (const asked of [{}, { kind: 'command_sent' }, { agent: 'pelican-web' }, { command: rows[0].id }]) {
+    const steps = await stepsOf(scratch.sql, ['list_audit', { ...asked, page_size: 20 }], ada.actor);
+
+    expect(steps.some(({ step }) => step.includes(' on events'))).toBe(true);
+    expect([asked, steps.filter(({ lookedAt }) => lookedAt > LOOKED_AT_MAX)]).toEqual([asked, []]);
+  }
+});
+
 test('the test sees what it is about: an index that does not begin with the workspace is told', async () => {
   await scratch.sql.query('drop index public.idx_checkpoints_project_created, public.idx_checkpoints_project_id');
   await scratch.sql.query('drop index public.idx_checkpoints_created_at');

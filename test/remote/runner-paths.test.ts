@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { revokeAccess } from '../../src/services/access.ts';
+import { listAudit } from '../../src/services/audit.ts';
 import { test as driven } from '../runner/ways.ts';
 import { call } from '../support/calls.ts';
 import { callOf, sendRaw } from '../support/raw-http.ts';
@@ -30,6 +31,17 @@ const test = driven.extend<{ heron: Registered }>({
 });
 
 const send = (ctx: Context, to = 'heron') => call(ctx, 'send_command', { to: [to], content: 'Fish.' });
+
+test('who drives an agent is on the audit trail with the address that the server saw', async ({ as, heron }) => {
+  await heron.ask('beat', { agent: 'heron', token: heron.held, beat: { runs: [], leaving: true } });
+
+  const { entries } = await listAudit(as('ada'), { agent: 'heron', page_size: 50 });
+
+  expect(entries.map(({ kind, ip }) => [kind, ip])).toEqual([
+    ['agent_disconnect', '127.0.0.1'],
+    ['agent_connect', '127.0.0.1'],
+  ]);
+});
 
 describe('each path of runners', () => {
   test.for(PATHS)(

@@ -15,6 +15,7 @@ const ITEMS_MAX: Partial<Record<FunctionName, number>> = {
   get_state: 200,
   list_output: 1_000,
   search: 51,
+  list_audit: 200,
   list_auth_events: 200,
 };
 

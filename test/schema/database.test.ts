@@ -24,7 +24,7 @@ async function query<Row>(sql: string, values: unknown[] = []): Promise<Row[]> {
 const IN_SCHEMAS = `join pg_namespace n on n.oid = p.pronamespace where n.nspname = any ($1)`;
 
 describe('a function', () => {
-  test('of the schema app is executable by nobody, but for what policies call', async () => {
+  test('of the schema app is executable by nobody, but for what policies and a view call', async () => {
     const open = await query<{ name: string; role: string }>(
       `select p.oid::regprocedure::text as name, r.rolname as role from pg_proc p
          cross join (select * from pg_roles where rolname in ('anon', 'authenticated', 'service_role', 'cairn_server')) r
@@ -32,7 +32,10 @@ describe('a function', () => {
       [['app']],
     );
 
-    expect(open).toEqual([{ name: 'app.my_tenants()', role: 'authenticated' }]);
+    expect(open.toSorted((one, other) => one.name.localeCompare(other.name))).toEqual([
+      { name: 'app.audit_kind(text,jsonb)', role: 'authenticated' },
+      { name: 'app.my_tenants()', role: 'authenticated' },
+    ]);
   });
 
   test('looks for names in pg_catalog first and in temporary objects last, or only computes', async () => {

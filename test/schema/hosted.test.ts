@@ -126,7 +126,7 @@ describe('a hosted Supabase project', () => {
     const { rows: made } = await sql.query(`select unnest(app.make_partitions(now() - interval '100 days')) as name`);
     const dropped: unknown[] = [];
     for (let left = made.length; left > 0; left -= 1) {
-      dropped.push((await sql.query('select app.drop_partition() as name')).rows[0].name);
+      dropped.push((await sql.query(`select app.drop_partition() ->> 'name' as name`)).rows[0].name);
     }
     await sql.query('reset role');
     const [herons] = made.filter(({ name }) => /^herons_\d{8}$/.test(name)).sort();

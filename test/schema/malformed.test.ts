@@ -72,7 +72,7 @@ async function meant(ctx: Context, sql: pg.Pool): Promise<Record<string, Argumen
 async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
   const { claim, token, name: agent } = await runnerOf(ctx, 'heron', { config: { runs_at_once: 3 } });
   await call(ctx, 'send_command', { to: [agent], content: 'x' });
-  const { run, lock_token } = await claimed({ claim, name: agent });
+  const { command, run, lock_token } = await claimed({ claim, name: agent });
   const held = { run: run.id, lock_token };
   const asked = await call(ctx, 'ask_approval', { title: 'Which?', wait_seconds: 0 });
   const noted = await call(ctx, 'remember', { key: 'x', text: 'x', scope: 'workspace' });
@@ -101,6 +101,10 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
     get_run: [{ run: run.id }],
     list_steps: [{ run: run.id }],
     list_costs: [{ by: 'day', since: '2026-11-01', until: '2026-11-20', agent, run: run.id }],
+    list_audit: [
+      { kind: 'command_sent', person: 'owner', agent, command: command.id },
+      { since: '2026-11-01T00:00:00Z', until: '2036-11-20T00:00:00Z' },
+    ],
     list_model_prices: [{}],
     set_model_price: [{ model: 'x', price_in: 1, price_out: 1, price_cached: 1, price_cache_written: 1 }],
     get_agent: [{ agent }],

@@ -40,7 +40,7 @@ const NOT_RUN: readonly [command: RegExp, because: string][] = [
   [/^(claude|docker|supabase|openssl|curl|git|gh|psql|ngrok|systemctl|sudo|code|codex|gemini)\b/, 'other programs'],
   [/\b(DATABASE_URL|SUPABASE_\w+|CAIRN_\w+)=/, 'a server that is not there'],
   [/ --to s3:/, 'a bucket that is not there'],
-  [/^cairn (serve|watch)\b/, 'does not end'],
+  [/^cairn (serve|watch)\b|^cairn audit .*--follow/, 'does not end'],
   [/^cairn (login|logout|auth)\b/, 'people and their accounts'],
   [/^cairn( mcp)?$/, 'waits for a client'],
   [/^cairn agent run /, 'drives an agent until it is ended'],

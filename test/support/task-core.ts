@@ -66,5 +66,8 @@ export const VIEW_COLUMNS: Record<string, string[]> = {
     ...['id', 'command_id', 'agent_id', 'position', 'priority', 'status', 'enqueued_at', 'started_at'],
     ...['interrupt_requested', 'interrupt_reason'],
   ],
+  audit_logs: [
+    ...['id', 'event_type', 'user_id', 'agent_id', 'command_id', 'details', 'ip_address', 'user_agent', 'created_at'],
+  ],
   trace_entries: ['id', 'command_id', 'agent_id', 'parent_id', 'type', 'name', 'content', 'started_at', 'tokens_used'],
 };

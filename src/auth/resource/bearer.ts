@@ -39,12 +39,12 @@ export function bearerAccess(
         ...(agent !== undefined && { drives: agent }),
       };
       known.set(token_hash, { id, actor, scopes: lastingScopes(found) });
-      return { id, actor, scopes: liveScopes(found) };
+      return { id, actor: { ...actor, ip: address }, scopes: liveScopes(found) };
     },
-    cachedPrincipal(request) {
+    cachedPrincipal(request, { address: ip }) {
       const token_hash = hashSecret(bearerOf(request) ?? '');
       const found = known.get(token_hash);
-      return found && { ...found, actor: { ...found.actor, proof: { token_hash, resource } } };
+      return found && { ...found, actor: { ...found.actor, ip, proof: { token_hash, resource } } };
     },
     challenge: (needed) => insufficientScope(settings, needed),
   };

@@ -62,7 +62,7 @@ export function createExternalAuth(parts: ExternalParts): Access {
       const workspace = claims['cairn_workspace'];
       return {
         id: `jwt:${JSON.stringify([claims.iss, claims.sub, workspace])}`,
-        actor: { user_id, ...(typeof workspace === 'string' ? { tenant_id: workspace } : {}) },
+        actor: { user_id, ip: address, ...(typeof workspace === 'string' ? { tenant_id: workspace } : {}) },
         scopes: scopesOf(claims, settings),
       };
     },

@@ -20,6 +20,7 @@ import { SCOPES } from '../../tools/catalog.ts';
 import { person } from '../../tools/person.ts';
 
 import { amount, time } from '../../tools/render.ts';
+import { timeOf } from '../ages.ts';
 import { inLocalContext, parseGiven, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { servedAddress } from '../serve/served-address.ts';
@@ -279,10 +280,4 @@ function roleOf(given: string): Role {
   const role = ROLES.find((known) => known === given);
   if (role !== undefined) return role;
   throw mistyped(`Roles: ${ROLES.join(', ')}.`, 'Correct --role.');
-}
-
-function timeOf(given: string): string {
-  const [, count, unit = ''] = /^(\d{1,4})([mhd])$/.exec(given) ?? [];
-  const ms = { m: 60_000, h: 3_600_000, d: 86_400_000 }[unit];
-  return count === undefined || ms === undefined ? given : new Date(Date.now() - Number(count) * ms).toISOString();
 }

@@ -1,11 +1,33 @@
-import type { Command } from 'commander';
-import { command, examples, JSON_OPTION } from '../command.ts';
+import { type Command, Option } from 'commander';
+import { AUDIT_KINDS } from '../../services/audit.ts';
+import { command, examples, JSON_OPTION, limit } from '../command.ts';
 import type { WorkspaceOption } from '../local-context.ts';
 import type { JsonOption } from '../terminal/output.ts';
 import type { ArchiveOptions } from './archive.ts';
+import type { AuditOptions } from './audit.ts';
 import type { RedactOptions, VerifyOptions } from './events.ts';
 
 const WORKSPACE_OPTION = ['--workspace <id>', 'the id of a workspace other than your own'] as const;
+
+export function addAuditCommand(program: Command): void {
+  program
+    .command('audit')
+    .description('show who did what in the last 30 days: agents, commands, stops, limits, sign-ins; newest first')
+    .addOption(new Option('--kind <kind>', 'only this kind').choices(AUDIT_KINDS))
+    .option('--user <member>', 'only what this member did, by name, address of mail or id')
+    .option('--agent <name>', 'only what is about this agent')
+    .option('--command <command>', 'only what is about this command')
+    .option('--since <age>', 'an age like 24h or 7d, a day, or a time')
+    .option('--until <age>', 'up to then')
+    .option('--limit <count>', 'how many at most', limit, 50)
+    .option('-f, --follow', 'go on with each entry as it comes')
+    .option(...JSON_OPTION)
+    .addHelpText(
+      'after',
+      examples('cairn audit', 'cairn audit --kind emergency_stop', 'cairn audit --user ada --since 24h'),
+    )
+    .action(command(async (config, options: AuditOptions) => (await import('./audit.ts')).runAudit(config, options)));
+}
 
 export function addEventsCommands(program: Command): void {
   const events = program.command('events').description('manage the log of events');

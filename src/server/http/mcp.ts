@@ -83,8 +83,9 @@ export class McpEndpoint {
     const { access, db, limits } = this.#parts;
     const output = outputAskedIn(request.url);
     if (output === null) return refusal(400, 'output is text, json or both.');
-    const ask = () => access.authenticate(request, { address: openRequest.address });
-    const cached = access.cachedPrincipal?.(request);
+    const peer = { address: openRequest.address };
+    const ask = () => access.authenticate(request, peer);
+    const cached = access.cachedPrincipal?.(request, peer);
     const first = cached ?? (await ask());
     if (first instanceof Response) return first;
     const body = await bodyOf(request, openRequest);

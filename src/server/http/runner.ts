@@ -74,11 +74,12 @@ export class RunnerEndpoint {
       const message = 'Runners ask with POST.';
       return Response.json({ error: 'invalid_input', message }, { status: 405, headers: { allow: 'POST' } });
     }
-    const ask = () => this.#access.authenticate(request, { address: openRequest.address });
-    const first = this.#access.cachedPrincipal?.(request) ?? (await ask());
+    const peer = { address: openRequest.address };
+    const ask = () => this.#access.authenticate(request, peer);
+    const first = this.#access.cachedPrincipal?.(request, peer) ?? (await ask());
     if (first instanceof Response) return inOurForm(first);
     // With the token's proof, which each call of the database looks at, however long it was waited.
-    const principal = this.#access.cachedPrincipal?.(request) ?? first;
+    const principal = this.#access.cachedPrincipal?.(request, peer) ?? first;
     if (!mayUse(principal.scopes, RUNNER_SCOPE)) return inOurForm(this.#access.challenge([RUNNER_SCOPE]));
     const { id: grant, actor } = principal;
     openRequest.said.user = actor.user_id;

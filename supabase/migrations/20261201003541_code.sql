@@ -451,7 +451,9 @@ begin
   v_actor.agent := coalesce(v_actor.drives, v_actor.agent);
   v_actor.tenant_id := set_config('app.tenant_id', v_actor.tenant_id::text, true);
   v_actor.project_id := nullif(set_config('app.project_id', coalesce(v_actor.project_id::text, ''), true), '');
-  perform set_config('app.process', coalesce(app.as_uuid(actor ->> 'process')::text, ''), true);
+  perform set_config('app.process', coalesce(app.as_uuid(actor ->> 'process')::text, ''), true),
+    -- The server alone knows it.
+    set_config('app.ip', case when actor ? 'ip' and app.caller_is_server() then actor ->> 'ip' else '' end, true);
   return v_actor;
 end
 $$;
@@ -594,7 +596,8 @@ begin
   v_actor.tenant_id := app.get_nil_id();
   v_actor.client := app.clean_name(actor ->> 'client', 500);
   perform set_config('app.tenant_id', v_actor.tenant_id::text, true), set_config('app.user_id', '', true),
-    set_config('app.project_id', '', true), set_config('app.credential_hash', coalesce(secret_hash, ''), true);
+    set_config('app.project_id', '', true), set_config('app.ip', '', true),
+    set_config('app.credential_hash', coalesce(secret_hash, ''), true);
   return v_actor;
 end
 $$;
@@ -724,7 +727,8 @@ as $$
 declare
   v_function record;
   v_by_keeper constant text[] := array['blank_event', 'due_records', 'forget_screens', 'measure_records',
-    'purge_expired', 'record_files_to_remove', 'remove_events', 'told_workspaces', 'unarchived_records'];
+    'purge_expired', 'record_files_to_remove', 'remove_events', 'told_workspaces', 'unarchived_records',
+    'workspaces_in'];
 begin
   grant create on schema public, app to cairn_owner, cairn_keeper;
   for v_function in
@@ -2284,10 +2288,11 @@ begin
 end
 $$;
 
--- Drops one partition that may go, and returns its name; null if none may, or whoever uses it does not leave it in
--- time. Its table is locked for the drop, so this is the last thing of a transaction. Runs as the role that migrates.
+-- Drops one partition that may go, and returns {name, table, starts_at, ends_at, workspaces}; null if none may, or
+-- whoever uses it does not leave it in time. Its table is locked for the drop, so what follows in the transaction is
+-- short. Runs as the role that migrates.
 create or replace function app.drop_partition()
-  returns text
+  returns jsonb
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -2296,9 +2301,10 @@ as $$
 declare
   v_now constant timestamptz := app.now();
   v_found record;
+  v_workspaces uuid[];
 begin
   for v_found in
-    select r as records, p.child, p.child::text as name, p.ends_at
+    select r as records, p.child, p.child::text as name, p.starts_at, p.ends_at
     from app.record_tables r cross join lateral app.list_partitions(r) p
     where p.ends_at <= v_now
     order by p.starts_at
@@ -2308,8 +2314,10 @@ begin
       -- Who adds a record late is waited for.
       execute format('lock table %s in share row exclusive mode', v_found.child);
       if app.is_disposable(v_found.records, v_found.child, v_found.ends_at, v_now) then
+        v_workspaces := array(select app.workspaces_in(v_found.child));
         execute format('drop table %s', v_found.child);
-        return split_part(v_found.name, '.', 2);
+        return jsonb_build_object('name', split_part(v_found.name, '.', 2), 'table', (v_found.records).table_name,
+          'starts_at', v_found.starts_at, 'ends_at', v_found.ends_at, 'workspaces', v_workspaces);
       end if;
     exception
       when lock_not_available then
@@ -2395,6 +2403,27 @@ as $$
 begin
   return query execute format(
     'select x.tenant_id, count(*), sum(hashtextextended(x::text, 0)::numeric) from %s x group by 1', child);
+end
+$$;
+
+-- Finds the workspaces that have records in a partition, by its key, whatever its size.
+create or replace function app.workspaces_in(child regclass)
+  returns setof uuid
+  language plpgsql
+  stable
+  strict
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid;
+begin
+  loop
+    execute format('select x.tenant_id from %s x where $1 is null or x.tenant_id > $1 order by 1 limit 1', child)
+      into v_tenant using v_tenant;
+    exit when v_tenant is null;
+    return next v_tenant;
+  end loop;
 end
 $$;
 
@@ -8358,13 +8387,14 @@ end
 $$;
 
 -- What an agent still had ends with it. Its commands are locked first, as everywhere.
-create or replace function app.finish_agent(agent public.agents, event public.events)
+create or replace function app.finish_agent(agent public.agents, event public.events, actor app.actor)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 begin
   if event.event_type = 'agent.retired' then
+    perform app.enter_disconnect(agent, 'retired', actor);
     perform from public.commands c
       where c.tenant_id = agent.tenant_id and c.id in (
         select r.command_id from public.agent_runs r
@@ -8702,7 +8732,7 @@ end
 $$;
 
 -- A preset counts the commands that name it.
-create or replace function app.finish_command(command public.commands, event public.events)
+create or replace function app.finish_command(command public.commands, event public.events, actor app.actor)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -8711,6 +8741,8 @@ begin
   if event.event_type = 'command.sent' and command.preset_id is not null then
     perform app.count_preset_use(p) from public.command_presets p
       where p.tenant_id = command.tenant_id and p.id = command.preset_id;
+    perform app.enter_audit('preset_used', actor, command_id => command.id,
+      details => jsonb_build_object('preset', command.preset_id));
   end if;
 end
 $$;
@@ -9783,6 +9815,7 @@ declare
   v_wanted public.agents;
   v_lease public.leases;
   v_change jsonb;
+  v_goes_on boolean;
   v_now timestamptz := app.now();
 begin
   perform app.check_form('agent', jsonb_typeof(agent) = 'object' and jsonb_typeof(agent -> 'name') = 'string',
@@ -9813,15 +9846,17 @@ begin
     select a.project_id from public.agents a where a.tenant_id = v_actor.tenant_id and a.id = v_agent.id);
   v_lease.holder := app.actor_name(v_actor);
   v_lease.ttl_seconds := 45;
-  v_lease := app.take_lease(v_lease, v_now, exists (
+  v_goes_on := exists (
     select from public.leases l
     where l.tenant_id = v_actor.tenant_id and l.kind = 'agent' and l.id = v_agent.id
-      and l.token = register_agent.token));
+      and l.token = register_agent.token);
+  v_lease := app.take_lease(v_lease, v_now, v_goes_on);
   if v_lease.token is null then
     perform app.fail('lock_held', format('%s is already driven by another runner.', agent ->> 'name'), null,
       'Choose another name with --name, or end that runner: its name is free 45 seconds after its last sign.');
   end if;
   perform app.ensure_settling(v_actor.tenant_id, v_now);
+  perform app.enter_connect(v_agent, v_goes_on, v_actor);
   update public.agents a
     set status = 'online', activity_state = 'idle', connected_at = v_now, seen_at = v_now, disconnected_at = null
     where a.tenant_id = v_actor.tenant_id and a.id = v_agent.id
@@ -10013,6 +10048,11 @@ begin
       perform app.extend_run(v_run, v_run.lock_token, v_actor.user_id, v_now);
     end if;
   end loop;
+  if beat -> 'leaving' = 'true' then
+    perform app.enter_disconnect(v_agent, 'goodbye', v_actor);
+  else
+    perform app.enter_connect(v_agent, true, v_actor);
+  end if;
   update public.agents a
     set status = coalesce(beat ->> 'status', 'online'), seen_at = v_now,
       disconnected_at = case when beat -> 'leaving' = 'true' then v_now end,
@@ -12096,6 +12136,7 @@ declare
 begin
   perform app.check_call(agent, asked);
   v_caller := app.lock_caller(agent, v_actor, v_now);
+  perform app.enter_connect(v_caller, v_caller.seen_at >= v_now - interval '15 minutes', v_actor);
   update public.agents a
     set status = 'online', seen_at = v_now, disconnected_at = null,
       connected_at = case when a.seen_at >= v_now - interval '15 minutes' then a.connected_at else v_now end,
@@ -15430,6 +15471,8 @@ begin
   delete from app.unanswered u where u.tenant_id = v_actor.tenant_id and u.seq <= v_last;
   update app.positions p set archived_to = v_last where p.tenant_id = v_actor.tenant_id;
   perform app.remove_events(v_last);
+  perform app.enter_retention(v_actor.tenant_id, jsonb_build_object('table', 'events', 'first_seq', v_from + 1,
+    'last_seq', v_last, 'records', v_last - v_from, 'done', 'archived'));
   return jsonb_build_object('archived_to', v_last);
 end
 $$;
@@ -15564,9 +15607,13 @@ create or replace function public.drop_partition(actor jsonb default '{}')
 as $$
 declare
   v_actor app.actor := app.authenticate_server(actor);
+  v_dropped jsonb;
 begin
   perform app.forget_screens();
-  return jsonb_strip_nulls(jsonb_build_object('dropped', app.drop_partition()));
+  v_dropped := app.drop_partition();
+  perform app.enter_retention(w::uuid, v_dropped - '{name,workspaces}'::text[] || '{"done": "dropped"}')
+    from jsonb_array_elements_text(v_dropped -> 'workspaces') w;
+  return jsonb_strip_nulls(jsonb_build_object('dropped', v_dropped -> 'name'));
 end
 $$;
 
@@ -15596,7 +15643,9 @@ as $$
 declare
   v_records app.record_tables;
 begin
-  select * into v_records from app.record_tables r where r.table_name = find_records.table_name;
+  -- The audit trail of one installation is none of another's.
+  select * into v_records from app.record_tables r
+    where r.table_name = find_records.table_name and r.table_name <> 'audit_entries';
   if v_records.table_name is null then
     perform app.fail('not_found', format('There are no records %s.', left(coalesce(table_name, ''), 80)),
       jsonb_build_object('field', 'table_name'),
@@ -15648,6 +15697,7 @@ begin
     from (
       select r.table_name, c.starts_at, c.ends_at, r as records
       from app.record_tables r cross join lateral app.list_partitions(r) c
+      where r.table_name <> 'audit_entries'
       union
       select a.table_name, a.starts_at, a.ends_at, r
       from app.record_archives a join app.record_tables r on r.table_name = a.table_name
@@ -15780,6 +15830,8 @@ begin
       (p.item ->> 'records')::bigint, manifest ->> 'location', p.item ->> 'file', p.item ->> 'sha256',
       (manifest ->> 'checksum')::numeric, app.now()
     from jsonb_array_elements(manifest -> 'parts') with ordinality p (item, at);
+  perform app.enter_retention(v_actor.tenant_id, jsonb_build_object('table', v_records.table_name, 'starts_at', v_from,
+    'ends_at', app.period_start(v_from, v_records.period, 1), 'records', v_written, 'done', 'archived'));
   return jsonb_build_object('records', v_written);
 end
 $$;
@@ -15827,9 +15879,15 @@ create or replace function public.forget_record_file(location text, file text, a
 as $$
 declare
   v_actor app.actor := app.authenticate_system(actor);
+  v_forgotten bigint;
 begin
-  delete from app.record_archives a
-    where (a.tenant_id, a.location, a.file) = (v_actor.tenant_id, $1, $2);
+  with forgotten as (
+    delete from app.record_archives a
+    where (a.tenant_id, a.location, a.file) = (v_actor.tenant_id, $1, $2) returning a.*
+  )
+  select count(app.enter_retention(f.tenant_id, jsonb_build_object('table', f.table_name, 'starts_at', f.starts_at,
+      'ends_at', f.ends_at, 'records', f.records, 'done', 'deleted')))
+    into v_forgotten from forgotten f;
   delete from app.replaced_record_files f
     where (f.tenant_id, f.location, f.file) = (v_actor.tenant_id, $1, $2);
   return jsonb_build_object('forgotten', true);
@@ -15891,6 +15949,300 @@ end
 $$;
 
 -- The audit trail: what the server and people did, recorded and read.
+
+select app.define_records('audit_entries', 'month', keep_days => 30);
+
+-- The kind under which an event of the log, or of the trail of access, is on the audit trail; null if it is not.
+create or replace function app.audit_kind(event_type text, payload jsonb) returns text language sql immutable as $$
+  select case event_type
+    when 'agent.paused' then 'emergency_stop'
+    when 'agent.resumed' then 'emergency_stop'
+    when 'agents.stopped' then 'emergency_stop'
+    when 'agents.resumed' then 'emergency_stop'
+    when 'approval.requested' then 'approval_requested'
+    when 'approval.decided' then 'approval_decided'
+    when 'command.sent' then 'command_sent'
+    when 'command.completed' then 'command_completed'
+    when 'command.failed' then 'command_completed'
+    when 'command.cancelled' then 'command_completed'
+    when 'preset.saved' then 'preset_created'
+    when 'run.delivered' then 'command_delivered'
+    when 'run.interrupt_requested' then 'command_interrupted'
+    when 'run.finished' then case payload ->> 'end_reason'
+      when 'token_limit' then 'token_limit_exceeded'
+      when 'time_limit' then 'time_limit_exceeded'
+      when 'expired' then 'command_expired' end
+    when 'session.started' then 'user_login'
+    when 'session.ended' then 'user_logout' end
+$$;
+
+-- Enters what happened beside the log in the workspace of the call, with the address and the program that it came from.
+create or replace function app.enter_audit(
+  event_type text,
+  actor app.actor,
+  user_id uuid default null,
+  agent_id uuid default null,
+  command_id uuid default null,
+  details jsonb default '{}'
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now constant timestamptz := app.now();
+begin
+  perform app.ensure_partition('audit_entries', v_now);
+  insert into public.audit_entries (tenant_id, id, event_type, user_id, agent_id, command_id, details, ip_address,
+      user_agent, created_at)
+    values (app.get_tenant_id(), app.uuid_v7(), event_type, coalesce(user_id, actor.user_id), agent_id, command_id,
+      app.cut_audited(jsonb_strip_nulls(jsonb_build_object('by', actor.agent) || details)),
+      nullif(current_setting('app.ip', true), '')::inet, actor.client, v_now);
+end
+$$;
+
+-- Why an agent counts as gone that has said nothing for long: a runner missed its beats, hooks and tools are silent.
+create or replace function app.why_silent(agent public.agents) returns text language sql immutable as $$
+  select case when app.has_no_runner(agent) then 'silent' else 'lost' end
+$$;
+
+-- Enters that an agent is gone, unless it was. It is given as it was before.
+create or replace function app.enter_disconnect(agent public.agents, reason text, actor app.actor)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if agent.seen_at is not null and agent.disconnected_at is null then
+    perform app.enter_audit('agent_disconnect', actor, agent.user_id, agent.id,
+      details => jsonb_build_object('reason', reason, 'seen_at', agent.seen_at));
+  end if;
+end
+$$;
+
+-- Enters that an agent is there, unless it was and `goes_on`. It is given as it was before.
+create or replace function app.enter_connect(agent public.agents, goes_on boolean, actor app.actor)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if goes_on and agent.seen_at is not null and agent.disconnected_at is null then
+    return;
+  end if;
+  perform app.enter_disconnect(agent, app.why_silent(agent), actor);
+  perform app.enter_audit('agent_connect', actor, agent.user_id, agent.id);
+end
+$$;
+
+-- Enters what became of records of a workspace, or of the beginning of its log. It acts in that workspace from then on.
+create or replace function app.enter_retention(tenant_id uuid, details jsonb)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform set_config('app.tenant_id', tenant_id::text, true);
+  perform app.enter_audit('retention_run', null, details => details);
+end
+$$;
+
+-- The streams of the log that a command, or an agent, is told of in: their runs, with what was asked in them.
+create or replace function app.audited_streams(question app.audit_question)
+  returns setof text
+  language sql
+  stable
+as $$
+  with runs as (
+    select r.id, r.command_id from public.agent_runs r
+    where question.command_id is not null and r.tenant_id = question.tenant_id and r.command_id = question.command_id
+      and (question.agent_id is null or r.agent_id = question.agent_id)
+    union all
+    -- One waits for thirty days at most, and is not at work for longer.
+    select r.id, r.command_id from public.agent_runs r
+    where question.command_id is null and r.tenant_id = question.tenant_id and r.agent_id = question.agent_id
+      and r.created_at >= question.since - interval '60 days'
+  )
+  select 'run:' || r.id from runs r
+  union
+  select 'command:' || r.command_id from runs r
+  union
+  select 'approval:' || a.id from runs r
+    join public.approvals a on a.tenant_id = question.tenant_id and a.run_id = r.id
+  union
+  select 'agent:' || question.agent_id where question.command_id is null
+$$;
+
+-- Finds the latest events of the log that a question is about: those of certain streams, or of each type by itself.
+create or replace function app.audited_events(question app.audit_question)
+  returns table (at timestamptz, id uuid)
+  language sql
+  stable
+as $$
+  select x.created_at, x.id
+  from app.event_types t
+  cross join lateral (
+    select e.created_at, e.id from public.events e
+    where e.tenant_id = question.tenant_id and e.event_type = t.event_type
+      -- As the index has it.
+      and e.event_type in ('agent.paused', 'agent.resumed', 'approval.decided', 'approval.requested',
+        'command.cancelled', 'command.completed', 'command.failed', 'command.sent', 'preset.saved', 'run.delivered',
+        'run.interrupt_requested')
+      and e.created_at >= question.since
+      and (e.created_at, e.id) < (question.before_at, question.before_id)
+      and (question.user_id is null or e.user_id = question.user_id)
+    order by e.created_at desc, e.id desc limit question.most) x
+  where app.audit_kind(t.event_type, '{}') = coalesce(question.kind, app.audit_kind(t.event_type, '{}'))
+    and question.agent_id is null and question.command_id is null
+  union all
+  (
+    select e.created_at, e.id from public.events e
+    where coalesce(question.kind, 'command_expired')
+        in ('token_limit_exceeded', 'time_limit_exceeded', 'command_expired')
+      and e.tenant_id = question.tenant_id and e.event_type = 'run.finished'
+      and e.payload ->> 'end_reason' in ('token_limit', 'time_limit', 'expired')
+      and app.audit_kind(e.event_type, e.payload) = coalesce(question.kind, app.audit_kind(e.event_type, e.payload))
+      and e.created_at >= question.since
+      and (e.created_at, e.id) < (question.before_at, question.before_id)
+      and (question.user_id is null or e.user_id = question.user_id)
+      and question.agent_id is null and question.command_id is null
+    order by e.created_at desc, e.id desc limit question.most)
+  union all
+  select e.created_at, e.id
+  from app.audited_streams(question) s (stream)
+  -- By itself, so that no index of times is taken for one of streams.
+  cross join lateral (
+    select * from public.events e where e.tenant_id = question.tenant_id and e.stream = s.stream offset 0) e
+  where (question.agent_id is not null or question.command_id is not null)
+    and coalesce(question.kind, '')
+      not in ('agent_connect', 'agent_disconnect', 'preset_used', 'retention_run', 'user_login', 'user_logout')
+    and app.audit_kind(e.event_type, e.payload) = coalesce(question.kind, app.audit_kind(e.event_type, e.payload))
+    and e.created_at >= question.since
+    and (e.created_at, e.id) < (question.before_at, question.before_id)
+    and (question.user_id is null or e.user_id = question.user_id)
+$$;
+
+-- Finds the latest that a question is about of what is beside the log: of whoever asks, or of everyone.
+create or replace function app.audited_besides(question app.audit_question)
+  returns table (at timestamptz, id uuid)
+  language sql
+  stable
+as $$
+  select x.created_at, x.id
+  from unnest('{agent_connect,agent_disconnect,preset_used,retention_run}'::text[]) k (kind)
+  cross join lateral (
+    select a.created_at, a.id from public.audit_entries a
+    where a.tenant_id = question.tenant_id and a.event_type = k.kind
+      and a.created_at >= question.since
+      and (a.created_at, a.id) < (question.before_at, question.before_id)
+      and (question.everyone or a.user_id = question.caller)
+      and (question.user_id is null or a.user_id = question.user_id)
+      and (question.agent_id is null or a.agent_id = question.agent_id)
+      and (question.command_id is null or a.command_id = question.command_id)
+    order by a.created_at desc, a.id desc limit question.most) x
+  where k.kind = coalesce(question.kind, k.kind)
+  union all
+  select x.at, x.id
+  from unnest('{session.started,session.ended,agents.stopped,agents.resumed}'::text[]) t (type)
+  cross join lateral (
+    select u.at, u.id from app.auth_events u
+    where u.tenant_id = question.tenant_id and u.type = t.type
+      and u.type in ('agents.resumed', 'agents.stopped', 'session.ended', 'session.started')
+      and u.at >= question.since
+      and (u.at, u.id) < (question.before_at, question.before_id)
+      and (question.everyone or u.user_id = question.caller)
+      and (question.user_id is null or u.user_id = question.user_id)
+    order by u.at desc, u.id desc limit question.most) x
+  where app.audit_kind(t.type, '{}') = coalesce(question.kind, app.audit_kind(t.type, '{}'))
+    and question.agent_id is null and question.command_id is null
+$$;
+
+-- Finds a member of the workspace by id, name or address of mail. Raises not_found.
+create or replace function app.find_member(person text, actor app.actor)
+  returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_user uuid := coalesce(app.as_uuid(person), (
+    select m.user_id from public.memberships m join public.users u on u.id = m.user_id
+    where m.tenant_id = actor.tenant_id and lower(person) in (lower(u.name), lower(u.email))
+    order by m.created_at, m.user_id limit 1));
+begin
+  if v_user is null then
+    perform app.fail('not_found', format('%s is no member of this workspace.', app.quoted_name(left(person, 80))), null,
+      '`cairn auth members` shows those there are; a former one is named by id.');
+  end if;
+  return v_user;
+end
+$$;
+
+-- list_audit(kind?, person?, agent?, command?, since?, until?, cursor?, page_size) -> {entries: [{id, at, kind,
+-- user_id?, user?, agent_id?, agent?, command?, details?, ip?, program?}], next_cursor?}, the newest first, of the last
+-- 30 days: what the view audit_logs has. Owners and admins see all, others of what is beside the log their own. Raises
+-- not_found.
+create or replace function public.list_audit(
+  kind text default null,
+  person text default null,
+  agent text default null,
+  command text default null,
+  since timestamptz default null,
+  until timestamptz default null,
+  cursor text default null,
+  page_size integer default 50,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  -- What is asked decides which index is read.
+  set plan_cache_mode = force_custom_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_asked app.audit_question;
+  v_size integer := app.page_size(page_size, 200);
+  v_question text := concat_ws(' ', 'audit', kind, person, agent, command, since, until);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+  v_found uuid[];
+begin
+  perform app.refuse_limited(v_actor);
+  v_asked.tenant_id := v_actor.tenant_id;
+  v_asked.caller := v_actor.user_id;
+  v_asked.everyone := app.role_rank(v_actor.role) >= app.role_rank('admin');
+  v_asked.kind := kind;
+  v_asked.user_id := case when person is not null then app.find_member(person, v_actor) end;
+  v_asked.agent_id := case when agent is not null then (app.find_agent_of_any_time(agent, v_actor)).id end;
+  v_asked.command_id := case when command is not null then (app.find_command(command, v_actor)).id end;
+  v_asked.since := greatest(since, app.now() - interval '30 days');
+  v_asked.before_at := coalesce((v_after ->> 'at')::timestamptz, until, 'infinity');
+  v_asked.before_id := coalesce((v_after ->> 'id')::uuid, app.get_nil_id());
+  v_asked.most := v_size + 1;
+  v_found := array(
+    select f.id from (
+      select * from app.audited_events(v_asked) union all select * from app.audited_besides(v_asked)) f
+    order by f.at desc, f.id desc limit v_asked.most);
+  return app.build_page('entries', array(
+    select jsonb_strip_nulls(jsonb_build_object(
+      'id', l.id,
+      'at', l.created_at,
+      'kind', l.event_type,
+      'user_id', l.user_id,
+      'user', app.user_name(l.user_id),
+      'agent_id', l.agent_id,
+      'agent', (select a.name from public.agents a where a.tenant_id = l.tenant_id and a.id = l.agent_id),
+      'command', l.command_id,
+      'details', nullif(l.details, '{}'),
+      'ip', host(l.ip_address),
+      'program', l.user_agent))
+    from public.audit_logs l
+    where l.tenant_id = v_actor.tenant_id and l.id = any (v_found)
+    order by l.created_at desc, l.id desc), v_size, v_question, '{id}', '{at}');
+end
+$$;
 
 -- Cuts values that exceed the size of an audit row, and marks them: an event is recorded however much a stranger sent.
 create or replace function app.cut_audited(data jsonb)
@@ -16002,6 +16354,18 @@ begin
     'next_before', case when cardinality(v_found) > v_size then (v_found[v_size]).id end));
 end
 $$;
+
+-- What is beside the log, a member sees of itself, and an owner or an admin of everyone.
+select app.define_on_tables($policies$
+  create policy own_or_admin on public.audit_entries as restrictive for select to authenticated
+    using (user_id = (select auth.uid()) or tenant_id in (
+      select m.tenant_id from public.memberships m
+      where m.user_id = (select auth.uid()) and m.role in ('owner', 'admin')));
+  create policy own_or_admin on app.auth_events for select to authenticated
+    using (tenant_id in (select app.my_tenants()) and (user_id = (select auth.uid()) or tenant_id in (
+      select m.tenant_id from public.memberships m
+      where m.user_id = (select auth.uid()) and m.role in ('owner', 'admin'))));
+$policies$);
 
 -- Access tokens: proven with the call, refreshed, revoked.
 
@@ -18510,12 +18874,19 @@ begin
     end if;
   end loop;
   perform app.expire_approvals(v_actor, null, v_now);
-  update public.agents a
-    set status = 'offline', activity_state = 'idle', disconnected_at = a.seen_at
+  for v_agent in
+    select * from public.agents a
     where a.tenant_id = v_actor.tenant_id
       and a.retired_at is null
       and a.status <> 'offline'
-      and app.has_vanished(a, v_worked_at, v_now);
+      and app.has_vanished(a, v_worked_at, v_now)
+    order by a.id for no key update
+  loop
+    perform app.enter_disconnect(v_agent, app.why_silent(v_agent), v_actor);
+    update public.agents a
+      set status = 'offline', activity_state = 'idle', disconnected_at = a.seen_at
+      where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id;
+  end loop;
   return jsonb_build_object('settled', v_settled);
 end
 $$;
@@ -18600,6 +18971,55 @@ create or replace view public.trace_entries with (security_invoker = true) as
   from public.agent_steps s
   join public.agent_runs r on r.tenant_id = s.tenant_id and r.id = s.run_id;
 
+-- What one may have to answer for, of the last 30 days: events of the log, what runs and stops ended as, sign-ins from
+-- the trail of access, and what is on neither.
+create or replace view public.audit_logs with (security_invoker = true) as
+  select
+    e.tenant_id, e.id, app.audit_kind(e.event_type, e.payload) as event_type, e.user_id,
+    case split_part(e.stream, ':', 1)
+      when 'agent' then split_part(e.stream, ':', 2)::uuid
+      when 'command' then case when cardinality(c.target_agents) = 1 then c.target_agents[1] end
+      else r.agent_id end as agent_id,
+    coalesce(c.id, r.command_id) as command_id,
+    jsonb_strip_nulls(jsonb_build_object(
+        'by', e.actor ->> 'agent',
+        'content', left(coalesce(e.payload ->> 'content', e.payload ->> 'title'), 200),
+        'status', case when app.audit_kind(e.event_type, e.payload) = 'command_completed'
+          then split_part(e.event_type, '.', 2) end,
+        'stopped', case when e.event_type like 'agent.%' then e.event_type = 'agent.paused' end,
+        'run', r.id, 'approval', a.id)
+      || coalesce((
+        select jsonb_object_agg(k.key, k.value) from jsonb_each(e.payload) k
+        where k.key in ('to', 'mode', 'type', 'preset', 'by_person', 'error', 'reason', 'path', 'end_reason', 'kind',
+          'decision', 'note', 'name')), '{}')) as details,
+    null::inet as ip_address, e.actor ->> 'client' as user_agent, e.created_at
+  from public.events e
+  left join public.commands c
+    on c.tenant_id = e.tenant_id and e.stream like 'command:%' and c.id = split_part(e.stream, ':', 2)::uuid
+  left join public.approvals a
+    on a.tenant_id = e.tenant_id and e.stream like 'approval:%' and a.id = split_part(e.stream, ':', 2)::uuid
+  left join public.agent_runs r on r.tenant_id = e.tenant_id
+    and r.id = case when e.stream like 'run:%' then split_part(e.stream, ':', 2)::uuid else a.run_id end
+  where e.created_at > now() - interval '30 days'
+    and app.audit_kind(e.event_type, e.payload) in ('command_sent', 'command_delivered', 'command_interrupted',
+      'command_expired', 'command_completed', 'token_limit_exceeded', 'time_limit_exceeded', 'emergency_stop',
+      'preset_created', 'approval_requested', 'approval_decided')
+  union all
+  select
+    u.tenant_id, u.id, app.audit_kind(u.type, u.data), u.user_id, null, null,
+    u.data || case when u.type like 'agents.%' then jsonb_build_object('stopped', u.type = 'agents.stopped')
+      else '{}' end,
+    u.ip, null, u.at
+  from app.auth_events u
+  where u.at > now() - interval '30 days'
+    and app.audit_kind(u.type, u.data) in ('user_login', 'user_logout', 'emergency_stop')
+  union all
+  select
+    x.tenant_id, x.id, x.event_type, x.user_id, x.agent_id, x.command_id, x.details, x.ip_address, x.user_agent,
+    x.created_at
+  from public.audit_entries x
+  where x.created_at > now() - interval '30 days';
+
 -- Privileges, last of all: the policies of single tables, grants object by object.
 
 -- A new table has no statistics, and the planner assumes every value to be one of two hundred: an index that begins
@@ -18648,15 +19068,17 @@ revoke all on function app.make_partitions(timestamptz), app.drop_partition(), a
 grant execute on function
   app.blank_event(public.events), app.remove_events(bigint), app.purge_expired(), app.due_records(),
   app.forget_screens(), app.record_files_to_remove(), app.measure_records(regclass),
-  app.unarchived_records(text, regclass),
+  app.unarchived_records(text, regclass), app.workspaces_in(regclass),
   app.make_partitions(timestamptz), app.drop_partition(), app.analyze_records(), app.told_workspaces(uuid)
   to cairn_owner;
 grant execute on function
   app.blank_payload(public.events), app.now(), app.get_key_lifetime(), app.get_tenant_id(),
   app.list_partitions(app.record_tables), app.partition_start(regclass), app.period_start(timestamptz, text, integer)
   to cairn_keeper;
--- authenticated reaches the schema app for this one function, which its policies call.
-grant execute on function app.my_tenants() to authenticated;
+-- authenticated reaches the schema app for these two functions, which its policies and a view of its call.
+grant execute on function app.my_tenants(), app.audit_kind(text, jsonb) to authenticated;
+-- And of one table there for what that view shows of it, to whom its policy lets see it.
+grant select (tenant_id, id, at, type, user_id, ip, data) on app.auth_events to authenticated;
 grant usage on schema app to cairn_owner, cairn_keeper, authenticated;
 grant usage on schema public to cairn_owner, cairn_keeper, cairn_server;
 grant usage on type app.actor, app.bearer to cairn_owner;
@@ -18760,11 +19182,13 @@ grant select (
   updated_at, last_used_at, revoked_at)
   on public.oauth_tokens to authenticated;
 
-revoke all on public.active_tasks, public.agent_artifacts, public.command_queue, public.recent_events,
-    public.task_progress, public.trace_entries
+revoke all on public.active_tasks, public.agent_artifacts, public.audit_logs, public.command_queue,
+    public.recent_events, public.task_progress, public.trace_entries
   from public, anon, authenticated, service_role;
-grant select on public.active_tasks, public.agent_artifacts, public.command_queue, public.recent_events,
-  public.task_progress, public.trace_entries to authenticated;
+grant select on public.active_tasks, public.agent_artifacts, public.audit_logs, public.command_queue,
+  public.recent_events, public.task_progress, public.trace_entries to authenticated;
+-- list_audit shows what this one does.
+grant select on public.audit_logs to cairn_owner;
 
 -- A server that logs in with only cairn_server must be able to tell whether the schema is its own.
 grant usage on schema supabase_migrations to cairn_server;
@@ -18864,6 +19288,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003510', '4a2c22d07826518b9e6a600ddab99c58348ffce09c032d8c25eb70b1ed8374a3', '0.1.0'),
   ('20261201003520', 'f8064850629b0ce41c76700e0564bd911d5b68be45a9792af7d1d444729d77c6', '0.1.0'),
   ('20261201003525', '46e40ddce213e203987f7beb7d75559dc4e8c8c4d88256256eee35420ef52cd8', '0.1.0'),
-  ('code', 'be0101ff2cfb0a483ed6418ddf2df818a2bd251fb6a1c40c6aa431708f25abc8', '0.1.0')
+  ('20261201003540', '78003ebbad8d64087f84927c9ebc1144ee59c994e006e1acd3997f9ad0f7a552', '0.1.0'),
+  ('code', '61e88d48a81da5b9d26fa2cda15ae9a6eb213f733ef6279870e7a247f5fe5432', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
