@@ -415,7 +415,7 @@ begin
   if agent.id is null then
     return format('%s is not of this workspace', run.agent_name);
   elsif v_reason is null then
-    v_before := app.runs_before(run, 100);
+    v_before := app.runs_before(run, app.effective_mode(agent, run.delivery_mode) = 'steer', 100);
     v_reason := case when v_before > 0 then format('%s of the queue come%s first', case when v_before = 100
         then '100 or more' else v_before::text end, case when v_before = 1 then 's' else '' end)
       else app.when_taken(run, agent, at) end;
@@ -468,7 +468,7 @@ as $$
 $$;
 
 -- Counts the runs of the same agent's queue that come before one.
-create or replace function app.runs_before(run public.agent_runs, most integer)
+create or replace function app.runs_before(run public.agent_runs, joining boolean, most integer)
   returns integer
   language sql
   stable
@@ -485,6 +485,7 @@ as $$
       select from public.agent_runs r
       where r.tenant_id = run.tenant_id and r.agent_id = run.agent_id and r.status = 'queued'
         and (r.delivery_mode = 'interrupt') = (run.delivery_mode = 'interrupt')
+        and (not joining or r.delivery_mode = 'steer')
         and r.priority >= run.priority
         and (r.priority > run.priority or (r.created_at, r.id) < (run.created_at, run.id))
       limit most)

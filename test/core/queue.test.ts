@@ -163,6 +163,16 @@ describe('a command that interrupts', () => {
     expect(await claimed(runner)).toMatchObject({ deliver: 'turn', command: { content: 'stop that' } });
   });
 
+  test('that steers waits for no turn, which it does not wait for either', async ({ as }) => {
+    const runner = await runnerOf(as('ada'), 'claude-1', { config: { modes: ['turn', 'steer'] } });
+    await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'at work' });
+    await claimed(runner);
+    await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'a', priority: 100 });
+    await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'b', mode: 'steer', priority: 1 });
+
+    expect(await waiting(as)).toEqual(['turn: claude-1 is busy', 'steer: claude-1 takes it next']);
+  });
+
   test('comes before what steers where its agent can', async ({ as }) => {
     const runner = await runnerOf(as('ada'), 'claude-1', { config: { modes: ['turn', 'steer', 'interrupt'] } });
     await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'at work' });

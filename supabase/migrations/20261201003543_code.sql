@@ -9413,7 +9413,7 @@ begin
   if agent.id is null then
     return format('%s is not of this workspace', run.agent_name);
   elsif v_reason is null then
-    v_before := app.runs_before(run, 100);
+    v_before := app.runs_before(run, app.effective_mode(agent, run.delivery_mode) = 'steer', 100);
     v_reason := case when v_before > 0 then format('%s of the queue come%s first', case when v_before = 100
         then '100 or more' else v_before::text end, case when v_before = 1 then 's' else '' end)
       else app.when_taken(run, agent, at) end;
@@ -9466,7 +9466,7 @@ as $$
 $$;
 
 -- Counts the runs of the same agent's queue that come before one.
-create or replace function app.runs_before(run public.agent_runs, most integer)
+create or replace function app.runs_before(run public.agent_runs, joining boolean, most integer)
   returns integer
   language sql
   stable
@@ -9483,6 +9483,7 @@ as $$
       select from public.agent_runs r
       where r.tenant_id = run.tenant_id and r.agent_id = run.agent_id and r.status = 'queued'
         and (r.delivery_mode = 'interrupt') = (run.delivery_mode = 'interrupt')
+        and (not joining or r.delivery_mode = 'steer')
         and r.priority >= run.priority
         and (r.priority > run.priority or (r.created_at, r.id) < (run.created_at, run.id))
       limit most)
@@ -19289,6 +19290,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003520', 'f8064850629b0ce41c76700e0564bd911d5b68be45a9792af7d1d444729d77c6', '0.1.0'),
   ('20261201003525', '46e40ddce213e203987f7beb7d75559dc4e8c8c4d88256256eee35420ef52cd8', '0.1.0'),
   ('20261201003540', '78003ebbad8d64087f84927c9ebc1144ee59c994e006e1acd3997f9ad0f7a552', '0.1.0'),
-  ('code', '61e88d48a81da5b9d26fa2cda15ae9a6eb213f733ef6279870e7a247f5fe5432', '0.1.0')
+  ('20261201003542', 'eb7c966aa7c08f3fd99cdd377f0d97af98c7a9a0113615e5c3fc5a164a354d07', '0.1.0'),
+  ('code', 'bb0cf327ffd9a2db352a70cd44974c6ef27ffcf4a1eafcb59fad010faa396e88', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
