@@ -4,19 +4,8 @@ import * as z from 'zod';
 import { defaultConfigDir, defaultDataDir } from './default-directories.ts';
 import { DomainError } from './errors.ts';
 import { findProjectFile } from './project-file.ts';
+import { Flag, HeaderList, Json, NameList } from './setting-forms.ts';
 import { cleanName } from './text.ts';
-
-const Written = z.enum(['0', '1', 'true', 'false', '']).transform((v) => v === '1' || v === 'true');
-const Flag = z.union([z.boolean(), Written]);
-const NameList = z
-  .string()
-  .max(500)
-  .transform((list) =>
-    list
-      .split(',')
-      .map((name) => name.trim())
-      .filter((name) => name !== ''),
-  );
 
 /** The content of tools' answers: text for a model, data for a program, or both. */
 export const Output = z.enum(['text', 'json', 'both']);
@@ -54,19 +43,6 @@ const OidcProvider = z.strictObject({
   client_secret: z.string().min(1).max(1_000).optional(),
 });
 export type OidcProvider = z.infer<typeof OidcProvider>;
-
-/** A setting that is a list or an object is written as JSON. */
-const Json = z
-  .string()
-  .max(20_000)
-  .transform((written, context): unknown => {
-    try {
-      return JSON.parse(written);
-    } catch {
-      context.addIssue('must be JSON');
-      return z.NEVER;
-    }
-  });
 
 const Config = z.object({
   /** The directory of the embedded database. */
@@ -126,6 +102,13 @@ const Config = z.object({
   trustedProxies: z.coerce.number().int().min(0).max(10).default(0),
   /** The token for `/metrics`; without one only this machine may read them. */
   metricsToken: z.string().min(16).max(500).optional(),
+  /** An endpoint of OTLP to which steps are sent on, and the headers for it, as `OTEL_EXPORTER_OTLP_HEADERS` has them. */
+  otlpExportUrl: z
+    .url({ protocol: /^https?$/, error: 'must start with https://' })
+    .max(2_000)
+    .refine((url) => !/^\w+:\/\/[^/]*@/.test(url), 'must have no password: that is a header')
+    .optional(),
+  otlpExportHeaders: HeaderList.default({}),
   /** OpenID providers to sign in with. */
   oidcProviders: Json.pipe(z.array(OidcProvider).max(10)).default([]),
   /** A Supabase project to sign in with; by default that of the database. */
@@ -205,6 +188,8 @@ const VARIABLES: Readonly<Record<Exclude<keyof Config, keyof typeof SHARED_VARIA
   allowedOrigins: 'CAIRN_ALLOWED_ORIGINS',
   trustedProxies: 'CAIRN_TRUSTED_PROXIES',
   metricsToken: 'CAIRN_METRICS_TOKEN',
+  otlpExportUrl: 'CAIRN_OTLP_EXPORT_URL',
+  otlpExportHeaders: 'CAIRN_OTLP_EXPORT_HEADERS',
   oidcProviders: 'CAIRN_OIDC_PROVIDERS',
   loginSupabaseUrl: 'CAIRN_LOGIN_SUPABASE_URL',
   loginSupabaseKey: 'CAIRN_LOGIN_SUPABASE_KEY',

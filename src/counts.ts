@@ -4,7 +4,7 @@ export function createCounts() {
   const of = (key: string) => counts.get(key) ?? 0;
   return {
     of,
-    add(keys: readonly string[], by: 1 | -1): void {
+    add(keys: readonly string[], by: number): void {
       for (const key of keys) {
         const left = of(key) + by;
         if (left === 0) counts.delete(key);

@@ -870,6 +870,7 @@ export type Schema = {
     };
     Functions: {
       accept_invitation: { Args: { actor?: Json; invitation_hash: string }; Returns: Json };
+      add_chat_steps: { Args: { actor?: Json; chat: Json; links?: Json; steps: Json }; Returns: Json };
       add_output: { Args: { actor?: Json; chunks?: Json; left_out?: Json; lock_token: number; run: string }; Returns: Json };
       add_steps: { Args: { actor?: Json; links?: Json; lock_token: number; run: string; steps: Json }; Returns: Json };
       admit_browser: { Args: { account: string; actor?: Json; browser: Json; buckets?: Json }; Returns: Json };

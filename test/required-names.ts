@@ -135,7 +135,13 @@ export const EVENTS: Readonly<Record<string, string>> = Object.freeze({
 /** Values of `end_reason` in `run.finished`, at least. */
 export const END_REASONS = 'interrupted time_limit token_limit emergency_stop expired lost error';
 
-/** Triggers, by the table that they are on. */
+/** Functions, in the schema public or app. */
+export const FUNCTIONS = 'check_run_completion';
+
+/**
+ * Triggers, by the table that they are on. What ends a run is an event, and comes by the door: `check_run_completion` is
+ * a function of that name, and no trigger. That all its steps have ended would be no sign.
+ */
 export const TRIGGERS: Readonly<Record<string, string>> = Object.freeze({
   agent_steps: 'trigger_update_run_statistics',
 });
@@ -143,9 +149,8 @@ export const TRIGGERS: Readonly<Record<string, string>> = Object.freeze({
 /** Promised, and not there yet. */
 export const LATER = Object.freeze({
   relations: '',
-  // What ends a run with the last of its steps comes with those that report steps.
-  functions: 'check_run_completion',
-  triggers: 'trigger_check_run_completion',
+  functions: '',
+  triggers: '',
   events: '',
 });
 

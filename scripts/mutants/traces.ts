@@ -4,6 +4,9 @@ import { SQL } from './sql.ts';
 const SUITE = 'test/core/steps.test.ts';
 const COSTS_SUITE = 'test/core/costs.test.ts';
 const RECEIVER_SUITE = 'test/telemetry/receiver.test.ts';
+const CHATS_SUITE = 'test/core/chats.test.ts';
+const PATHS_SUITE = 'test/remote/otlp-paths.test.ts';
+const SEND_ON_SUITE = 'test/telemetry/send-on.test.ts';
 const SENDER_SUITE = 'test/runner/step-sender.test.ts';
 
 /** Mutants of steps: who tells of them, what of them is kept, and what they cost. */
@@ -20,7 +23,7 @@ export const TRACES = Object.freeze([
       within: 'app.store_steps',
       find: 'greatest(s.status, excluded.status)',
       replace: 'excluded.status',
-      name: 'of %s comes to the same twice, late and in any order',
+      name: 'of claude comes to the same twice, late and in any order',
     },
     {
       file: SQL,
@@ -62,6 +65,111 @@ export const TRACES = Object.freeze([
       find: 'keeps_content ? steps',
       replace: 'true ? steps',
       name: 'takes out what was said unless the project of the run keeps it',
+    },
+  ]),
+  ...refusals('core', CHATS_SUITE, [
+    {
+      within: 'app.take_reporting',
+      find: 'Your programs have begun',
+      name: 'is one of so many that programs may begin',
+    },
+    { within: 'app.guard_run', find: 'Nothing reaches the run %s', name: 'is ended by nobody else' },
+    {
+      within: 'app.find_targets',
+      find: '%s takes no commands: it only',
+      name: 'takes no commands, and counts as none',
+    },
+    { within: 'app.lock_agent_named', find: 'is a program that only reports.', name: 'is taken over by no runner' },
+  ]),
+  ...of('core', CHATS_SUITE, [
+    {
+      file: SQL,
+      within: 'app.check_run_completion',
+      find: 'l.expires_at > $2',
+      replace: 'false',
+      name: 'has ended when nothing was heard of it for half an hour',
+    },
+    {
+      file: SQL,
+      within: 'app.open_chat',
+      find: 'perform pg_advisory_xact_lock',
+      replace: '-- perform pg_advisory_xact_lock',
+      name: 'is one run, also when its first reports come at once',
+    },
+    {
+      file: SQL,
+      within: 'app.free_agent_name',
+      find: "perform set_config('app.project_id', '', true);",
+      name: 'is of the project of its token, or else of the one',
+    },
+    {
+      file: SQL,
+      within: 'app.check_at_rest',
+      find: 'and not app.is_chat(r)',
+      name: 'holds no project back, and is over with it',
+    },
+  ]),
+  ...of('T58', CHATS_SUITE, [
+    {
+      file: SQL,
+      within: 'app.chat_id',
+      find: 'actor.user_id, ',
+      name: 'is its reporter own, whatever it is called: nobody reaches the run of another',
+    },
+  ]),
+  ...of('T59', PATHS_SUITE, [
+    {
+      file: 'src/server/http/otlp.ts',
+      find: '|| mayUse(principal.scopes, REPORTING_SCOPE)',
+      replace: '|| true',
+      name: 'refuse who has no token, a dead one, or one that may not report',
+    },
+    {
+      file: 'src/server/http/otlp.ts',
+      find: 'stored.calls === 0',
+      replace: 'false',
+      name: 'refuse who has no token, a dead one, or one that may not report',
+    },
+  ]),
+  ...of('T59', 'test/remote/scopes.test.ts', [
+    {
+      file: 'src/auth/scopes.ts',
+      find: ' && scope !== REPORTING_SCOPE',
+      name: 'reporting is granted to who asks for it by name, and is for no tool',
+    },
+  ]),
+  ...of('T62', PATHS_SUITE, [
+    {
+      file: 'src/server/http/otlp-limits.ts',
+      find: 'minute.count <= this.#limits.reportsPerMinute',
+      replace: 'true',
+      name: 'ask to wait who reports too often, and keep nobody else waiting',
+    },
+    {
+      file: 'src/server/http/otlp-limits.ts',
+      find: 'this.#bytes.of(token) + bytes > most',
+      replace: 'false',
+      name: 'have so much room for one token, and room for others',
+    },
+    {
+      file: 'src/telemetry/export-request.ts',
+      find: 'maxOutputLength: BODY_BYTES_MAX',
+      replace: 'maxOutputLength: 2 ** 30',
+      name: 'refuse what is a bomb, and take the next',
+    },
+  ]),
+  ...of('T63', SEND_ON_SUITE, [
+    {
+      file: 'src/telemetry/send-on.ts',
+      find: 'keeps_content === true && content',
+      replace: 'content',
+      name: 'sends what was said only where it is kept',
+    },
+    {
+      file: 'src/telemetry/send-on.ts',
+      find: 'this.#held.size <= STEPS_MAX && this.#bytes <= BYTES_MAX',
+      replace: 'true',
+      name: 'loses the oldest where the other end is dead, and says so',
     },
   ]),
 ]);

@@ -5,11 +5,16 @@ import type { LiveToken } from './answers.ts';
 /** Lets its token drive the one agent that it names. */
 export const RUNNER_SCOPE = 'agents:run';
 
+/** Lets its token report over OTLP. No tool needs it. */
+export const REPORTING_SCOPE = 'otel:write';
+
 /**
  * The scopes for a program that requests none; the challenge and the resource metadata name them too. Only who asks for
- * it by name sends commands to agents, works as one, or administers.
+ * it by name sends commands to agents, works as one, reports what programs do, or administers.
  */
-export const BASELINE: readonly Scope[] = Object.freeze(SCOPES.filter((scope) => /:(read|write)$/.test(scope)));
+export const BASELINE: readonly Scope[] = Object.freeze(
+  SCOPES.filter((scope) => /:(read|write)$/.test(scope) && scope !== REPORTING_SCOPE),
+);
 
 /**
  * Lists the scopes that a program may ask for: no person names an agent on the consent page, so only a personal token

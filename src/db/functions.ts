@@ -87,6 +87,7 @@ export const FUNCTIONS = Object.freeze({
   ...AUTH_FUNCTIONS,
   ...ARCHIVE_FUNCTIONS,
   ...JOB_FUNCTIONS,
+  add_chat_steps: 'short',
   add_output: 'short',
   add_steps: 'short',
   adopt_locks: 'short',

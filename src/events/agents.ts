@@ -6,7 +6,7 @@ import { ProjectRef } from './projects.ts';
 import { RunBrief } from './runs.ts';
 
 /** The ways of delivery there are, from the strongest. */
-const DRIVERS = ['claude', 'codex', 'acp', 'pipe', 'pty', 'hook', 'pull'] as const;
+const DRIVERS = ['claude', 'codex', 'acp', 'pipe', 'pty', 'hook', 'pull', 'otlp'] as const;
 
 const AgentConfigured = z.object({
   type: line(40),

@@ -63,6 +63,12 @@ export const runEvents = () =>
         ttl_seconds: z.int().min(1).max(SECONDS_MAX),
       }),
     },
+    'run.opened': {
+      says: 'a program without a runner reports what it does',
+      creates: true,
+      by: 'verb',
+      data: z.object({ agent_id: ref(), agent_name: line(60), project: ref().optional() }),
+    },
     'run.claimed': {
       says: 'its agent has taken it',
       by: 'verb',

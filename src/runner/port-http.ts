@@ -1,13 +1,13 @@
 import * as z from 'zod';
 import { DomainError, isErrorCode, messageOf } from '../errors.ts';
 import { Run } from '../events/runs.ts';
+import { posting } from '../post.ts';
 import { CONTROL_MS_MAX } from '../services/control.ts';
 import { Added } from '../services/output.ts';
 import { Claimed, Control, Registered } from '../services/runner.ts';
 import { StoredSteps } from '../services/steps.ts';
 import { VERSION } from '../version.ts';
 import type { RunnerPort } from './port.ts';
-import { posting } from './post.ts';
 
 type Question<Answer> = { body: object; answer: Answer; ms?: number; signal?: AbortSignal };
 

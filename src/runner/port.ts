@@ -14,6 +14,7 @@ import {
   reportRun,
 } from '../services/runner.ts';
 import { addSteps, type SentSteps } from '../services/steps.ts';
+import type { SendOn } from '../telemetry/send-on.ts';
 
 type Registered = Awaited<ReturnType<typeof registerAgent>>;
 export type Report = { type: string; data?: Record<string, unknown> };
@@ -30,15 +31,21 @@ export type RunnerPort = {
   report(held: Pick<Held, 'run' | 'lock_token'>, events: readonly Report[]): Promise<Run>;
 };
 
+type Parts = Pick<Context, 'db' | 'actor'> & { sendOn?: SendOn | undefined };
+
 /** Straight over the database. */
-export function databasePort(ctx: Pick<Context, 'db' | 'actor'>, agent: string): RunnerPort {
+export function databasePort({ sendOn, ...ctx }: Parts, agent: string): RunnerPort {
   return {
     register: (registered) => registerAgent(ctx, registered),
     beat: (token, beat) => beatAgent(ctx, { agent, token, beat }),
     control: (held, { seen, signal }) => waitForControl(ctx, { agent, held: [...held], seen }, signal),
     claim: (token, holding) => claimRun(ctx, { agent, token, holding: [...holding] }),
     output: ({ run, lock_token }, sent) => addOutput(ctx, { run, lock_token, ...sent }),
-    steps: ({ run, lock_token }, sent) => addSteps(ctx, { run, lock_token, ...sent }),
+    async steps({ run, lock_token }, sent) {
+      const stored = await addSteps(ctx, { run, lock_token, ...sent });
+      sendOn?.add(run, sent, stored);
+      return stored;
+    },
     report: ({ run, lock_token }, events) => reportRun(ctx, { run, lock_token, events: [...events] }),
   };
 }

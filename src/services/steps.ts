@@ -8,7 +8,8 @@ import { ArchivedFile, readArchived } from './records.ts';
 
 const STEPS_MAX = 1_000;
 
-const Count = z.int().min(0);
+// More digits are not taken for a count.
+const Count = z.int().min(0).max(999_999_999_999_999);
 const SpanId = z.string().regex(/^[0-9a-f]{16}$/);
 
 /** What an agent did in one piece: a request to a model, a call of a tool, an answer. Told again, it is completed. */
@@ -49,10 +50,23 @@ export const AddSteps = z.strictObject({
 });
 export type SentSteps = Pick<z.infer<typeof AddSteps>, 'steps' | 'links'>;
 
-export const StoredSteps = z.object({ stored: z.int() });
+/** `keeps_content`: what was said is kept, too. */
+export const StoredSteps = z.object({
+  stored: z.int(),
+  /** Older servers do not say more. */
+  agent: z.string().optional(),
+  keeps_content: z.boolean().optional(),
+});
+export type StoredSteps = z.infer<typeof StoredSteps>;
 
 /** Adds steps of a run, for its runner; what is told twice changes nothing. Raises lock_lost, invalid_input. */
 export const addSteps = sqlFunction('add_steps', StoredSteps);
+
+/** A session of a program that no runner drives, by the program's name for it. */
+export type Chat = { session: string; program: string; type: string; project?: string };
+
+/** Adds steps of a session, whose run begins with the first. Raises invalid_input, rate_limited. */
+export const addChatSteps = sqlFunction('add_chat_steps', StoredSteps.extend({ run: z.string() }));
 
 export const ListSteps = z.strictObject({ run: idListedBy('list_runs'), ...page(500, 2_000) });
 

@@ -1,4 +1,4 @@
-// The messages of OTLP that are read, by field number; the names are those of OTLP/JSON.
+// The messages of OTLP that are read and written, by field number; the names are those of OTLP/JSON.
 // Source: https://github.com/open-telemetry/opentelemetry-proto (v1)
 import type { Message } from './protobuf.ts';
 
@@ -25,6 +25,7 @@ const SPAN: Message = {
   2: { name: 'spanId', type: 'id' },
   4: { name: 'parentSpanId', type: 'id' },
   5: { name: 'name', type: 'text' },
+  6: { name: 'kind', type: 'varint' },
   7: { name: 'startTimeUnixNano', type: 'fixed64' },
   8: { name: 'endTimeUnixNano', type: 'fixed64' },
   9: { name: 'attributes', type: attribute, repeated: true },
@@ -58,3 +59,12 @@ export const TRACES = request('resourceSpans', scopeOf('spans', SPAN));
 export const LOGS = request('resourceLogs', scopeOf('logRecords', LOG_RECORD));
 /** Of metrics only that they are well formed matters. */
 export const METRICS = request('resourceMetrics', scopeOf('metrics', { 1: { name: 'name', type: 'text' } }));
+
+/** What is answered, and what of it is left out: of `rejected`, the name in JSON. */
+export function response(rejected: string): Message {
+  const partial: Message = { 1: { name: rejected, type: 'int64' }, 2: { name: 'errorMessage', type: 'text' } };
+  return { 1: { name: 'partialSuccess', type: () => partial } };
+}
+
+/** Why a request is refused. */
+export const REFUSAL: Message = { 1: { name: 'code', type: 'varint' }, 2: { name: 'message', type: 'text' } };

@@ -29,6 +29,9 @@ export type Reported = {
 
 const MESSAGES: Readonly<Record<Signal, Message>> = Object.freeze({ traces: TRACES, logs: LOGS, metrics: METRICS });
 
+/** One request has at most so many spans or records: an exporter sends some hundred at once. */
+const ITEMS_MAX = 10_000;
+
 /** A value nests at most so deep; what is deeper is left out. */
 const DEPTH_MAX = 8;
 
@@ -71,7 +74,7 @@ const Requests = {
 
 /**
  * Reads the body of an export request. `rejected` counts those that have no ids or are of another form; metrics are
- * only looked at. Raises invalid_input where the body is not of that signal.
+ * only looked at. Raises invalid_input where the body is not of that signal, and payload_too_large where it has too many.
  */
 export function readExport(
   signal: Signal,
@@ -83,6 +86,7 @@ export function readExport(
   const reported: Reported[] = [];
   let rejected = 0;
   for (const { resource, item } of itemsOf(request.data)) {
+    if (reported.length + rejected >= ITEMS_MAX) throw tooMany();
     const read = signal === 'traces' ? spanOf(item, resource) : recordOf(item, resource);
     if (read === undefined) rejected++;
     else reported.push(read);
@@ -110,6 +114,12 @@ function malformed(why: string, cause?: unknown): DomainError {
   return new DomainError('invalid_input', `The export request cannot be read (${why}).`, {
     hint: 'Send OTLP over HTTP, as application/json or application/x-protobuf, with or without gzip.',
     cause,
+  });
+}
+
+function tooMany(): DomainError {
+  return new DomainError('payload_too_large', `The export request has more than ${ITEMS_MAX} spans or records.`, {
+    hint: 'Send less at once: most exporters have a setting for the size of a batch.',
   });
 }
 

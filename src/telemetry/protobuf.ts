@@ -1,5 +1,6 @@
-// Reads Protocol Buffers into the shape of their JSON mapping, by a description of the messages.
+// Reads and writes Protocol Buffers in the shape of their JSON mapping, by a description of the messages.
 // Source: https://protobuf.dev/programming-guides/encoding/
+import { recordOf } from '../records.ts';
 
 /** How a field is written. `id` is bytes that OTLP/JSON writes as hex; 64-bit numbers come as decimal text, as in JSON. */
 type Scalar = 'text' | 'id' | 'bytes' | 'varint' | 'int64' | 'bool' | 'double' | 'fixed64';
@@ -20,12 +21,48 @@ export function readMessage(bytes: Uint8Array, message: Message): Record<string,
   return new Reader(bytes).message(message);
 }
 
-/** Writes a number of 0 to 2^53 - 1. */
-export function varint(value: number): number[] {
+/** Writes a message: what of its fields there is. */
+export function writeMessage(value: Readonly<Record<string, unknown>>, message: Message): Buffer {
+  const parts: Uint8Array[] = [];
+  for (const [number, { name, type, repeated }] of Object.entries(message)) {
+    const given = value[name];
+    if (given === undefined) continue;
+    const wire = WIRE_TYPES[typeof type === 'function' ? 'message' : type];
+    for (const one of repeated && Array.isArray(given) ? given : [given]) {
+      parts.push(varint(BigInt(Number(number) * 8 + wire)), written(one, type));
+    }
+  }
+  return Buffer.concat(parts);
+}
+
+function written(value: unknown, type: Field['type']): Uint8Array {
+  if (typeof type === 'function') return delimited(writeMessage(recordOf(value), type()));
+  const eight = Buffer.alloc(8);
+  switch (type) {
+    case 'varint':
+    case 'int64':
+    case 'bool':
+      return varint(BigInt(typeof value === 'boolean' ? Number(value) : String(value)));
+    case 'fixed64':
+      eight.writeBigUInt64LE(BigInt(String(value)));
+      return eight;
+    case 'double':
+      eight.writeDoubleLE(Number(value));
+      return eight;
+    default:
+      return delimited(Buffer.from(String(value), ENCODINGS[type]));
+  }
+}
+
+function delimited(bytes: Uint8Array): Uint8Array {
+  return Buffer.concat([varint(BigInt(bytes.length)), bytes]);
+}
+
+function varint(value: bigint): Uint8Array {
   const bytes: number[] = [];
-  let left = value;
-  for (; left > 127; left = Math.floor(left / 128)) bytes.push((left % 128) + 128);
-  return [...bytes, left];
+  let left = BigInt.asUintN(64, value);
+  for (; left > 127n; left >>= 7n) bytes.push(Number(left & 127n) + 128);
+  return Uint8Array.of(...bytes, Number(left));
 }
 
 class Reader {

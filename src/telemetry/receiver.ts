@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { domainErrorFrom, ERROR_CODES } from '../errors.ts';
 import { readIncoming } from '../incoming-body.ts';
-import { BODY_BYTES_MAX, SIGNALS, takeExport } from './export-request.ts';
+import { acceptance, BODY_BYTES_MAX, SIGNALS, takeExport } from './export-request.ts';
 import type { Reported } from './otlp.ts';
 
 const LOOPBACK = '127.0.0.1';
@@ -60,7 +60,8 @@ export class Receiver {
       }
       const { 'content-type': type, 'content-encoding': encoding } = request.headers;
       const body = await readIncoming(request, BODY_BYTES_MAX);
-      const { reported, answer } = await takeExport({ signal, type, encoding, body });
+      const { reported, rejected } = await takeExport({ signal, type, encoding, body });
+      const answer = acceptance({ signal, type }, rejected);
       if (take(reported)) response.writeHead(200, { 'content-type': answer.type }).end(answer.body);
       else response.writeHead(429, { 'retry-after': RETRY_SECONDS }).end();
     } catch (error) {

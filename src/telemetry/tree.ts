@@ -11,10 +11,14 @@ export type Branch = { steps: Step[]; links: Link[] };
 /** Spans that may still be named by others: the oldest are forgotten. */
 const REMEMBERED = { lifeMs: 3_600_000, max: 20_000 };
 
+const STEPS_AT_ONCE = 200;
 const NAME_MAX = 200;
 const MODEL_MAX = 120;
 const ERROR_MAX = 2_000;
 const CONTENT_BYTES_MAX = 65_536;
+
+// The end of the year 9999.
+const LAST_MS = 253_402_300_799_999;
 
 type Place = { same: string } | { above: string | undefined };
 
@@ -24,13 +28,17 @@ type Place = { same: string } | { above: string | undefined };
  */
 export class StepTree {
   readonly #read: Dialect;
-  readonly #places = new TtlCache<Place>(REMEMBERED);
+  readonly #places: TtlCache<Place>;
   /** Spans that steps were hung under, and which are not told of yet: by span, the runs of those steps. */
-  readonly #awaited = new TtlCache<Set<string>>(REMEMBERED);
-  readonly #waits = new TtlCache<number>(REMEMBERED);
+  readonly #awaited: TtlCache<Set<string>>;
+  /** By span, how long each of those under it waited. */
+  readonly #waits: TtlCache<Map<string, number>>;
 
-  constructor(read: Dialect) {
+  constructor(read: Dialect, remembered = REMEMBERED) {
     this.#read = read;
+    this.#places = new TtlCache(remembered);
+    this.#awaited = new TtlCache(remembered);
+    this.#waits = new TtlCache(remembered);
   }
 
   /** Adds what was reported; answers by run, which `runOf` finds by when it began, in ms. */
@@ -54,7 +62,8 @@ export class StepTree {
   #place({ spanId, parentSpanId }: Reported, told: Observed | Passed): void {
     if ('passed' in told) {
       if (told.waitedMs !== undefined && parentSpanId !== undefined) {
-        this.#waits.set(parentSpanId, (this.#waits.get(parentSpanId) ?? 0) + told.waitedMs);
+        const waits = this.#waits.get(parentSpanId) ?? new Map<string, number>();
+        this.#waits.set(parentSpanId, waits.set(spanId ?? '', told.waitedMs));
       }
       if (spanId !== undefined) this.#places.set(spanId, { above: parentSpanId });
     } else if (told.same !== undefined) {
@@ -75,7 +84,7 @@ export class StepTree {
     const spanId = told.same === undefined ? (one.spanId ?? idOf(run, JSON.stringify(one))) : idOf(run, told.same);
     const parent = one.spanId === undefined && told.span !== undefined ? undefined : one.parentSpanId;
     const above = told.under === undefined ? this.#resolve(parent, run) : idOf(run, told.under);
-    const waited = told.waitedMs ?? (one.spanId === undefined ? undefined : this.#waits.get(one.spanId));
+    const waited = told.waitedMs ?? sumOf(one.spanId === undefined ? undefined : this.#waits.get(one.spanId));
     const { tokens } = told;
     return {
       trace_id: run.replaceAll('-', ''),
@@ -84,9 +93,9 @@ export class StepTree {
       kind: told.kind,
       name: cleanName(told.name, NAME_MAX) || told.kind,
       status: told.status,
-      started_at: new Date(told.startedAt).toISOString(),
+      started_at: isoOf(told.startedAt),
       ...(told.endedAt !== undefined && {
-        completed_at: new Date(told.endedAt).toISOString(),
+        completed_at: isoOf(told.endedAt),
         duration_ms: Math.max(Math.round(told.endedAt - told.startedAt), 0),
       }),
       ...(told.toolType !== undefined && { tool_type: told.toolType }),
@@ -121,6 +130,16 @@ export class StepTree {
   }
 }
 
+/** Shares what is told of a run among calls of the server. */
+export function partsOf({ steps, links }: Branch): Branch[] {
+  const parts: Branch[] = [];
+  for (let at = 0; at < Math.max(steps.length, links.length); at += STEPS_AT_ONCE) {
+    const upTo = at + STEPS_AT_ONCE;
+    parts.push({ steps: steps.slice(at, upTo), links: links.slice(at, upTo) });
+  }
+  return parts;
+}
+
 function branchOf(branches: Map<string, Branch>, run: string): Branch {
   const branch = branches.get(run) ?? { steps: [], links: [] };
   branches.set(run, branch);
@@ -134,6 +153,15 @@ function linkOf(from: string, to: string | undefined): Link {
 /** The id that a step has in a run, of all that tell of it. */
 function idOf(run: string, same: string): string {
   return createHash('sha256').update(`${run} ${same}`).digest('hex').slice(0, 16);
+}
+
+function sumOf(waits: ReadonlyMap<string, number> | undefined): number | undefined {
+  return waits && [...waits.values()].reduce((sum, ms) => sum + ms, 0);
+}
+
+/** A time that can be written; the server does not believe those that cannot be. */
+function isoOf(ms: number): string {
+  return new Date(Math.min(Math.max(ms, 0), LAST_MS)).toISOString();
 }
 
 /** What was said, cut where it is too long. */

@@ -72,6 +72,7 @@ export const agents = toolset(
       'agents:read': 'See agents, what they do and print, and the presets and limits of commands to them',
       [SEND]: 'Send commands to agents, stop them, and change presets and limits',
       [RUN]: 'Work as one agent, by its name: take its commands, report on them, and ask a person',
+      'otel:write': 'Report over OTLP what programs do, and nothing else',
     },
   },
   {

@@ -1,13 +1,13 @@
 -- Made by `npm run schema` from src/events: the event types, and the limits of their data. Do not edit.
 
 select app.declare_event('agent.configured', 'verb_only', 'type:line:40',
-  'driver:one_of:claude|codex|acp|pipe|pty|hook|pull', 'host_machine:line:200', 'config:object:8192');
+  'driver:one_of:claude|codex|acp|pipe|pty|hook|pull|otlp', 'host_machine:line:200', 'config:object:8192');
 
 select app.declare_event('agent.paused', 'reason:text:300');
 
 select app.declare_event('agent.registered', 'creates', 'verb_only', 'type!:line:40',
-  'driver!:one_of:claude|codex|acp|pipe|pty|hook|pull', 'host_machine:line:200', 'config:object:8192', 'name!:line:60',
-  'project:ref:80');
+  'driver!:one_of:claude|codex|acp|pipe|pty|hook|pull|otlp', 'host_machine:line:200', 'config:object:8192',
+  'name!:line:60', 'project:ref:80');
 
 select app.declare_event('agent.renamed', 'name!:line:60');
 
@@ -139,6 +139,9 @@ select app.declare_event('run.finished', 'verb_only', 'status!:one_of:completed|
   'error:text:2000', 'result:text:20000', 'metrics:object:8192');
 
 select app.declare_event('run.interrupt_requested', 'reason:text:2000');
+
+select app.declare_event('run.opened', 'creates', 'verb_only', 'agent_id!:ref:80', 'agent_name!:line:60',
+  'project:ref:80');
 
 select app.declare_event('run.paused', 'verb_only', 'seconds!:positive:2592000', 'reason:text:2000');
 

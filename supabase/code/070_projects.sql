@@ -315,6 +315,7 @@ begin
   select string_agg(format('%s (%s)', a.agent_name, a.id), ', ' order by a.id) into v_active from (
     select r.id, r.agent_name from public.agent_runs r
     where r.tenant_id = project.tenant_id and r.project_id = project.id and app.is_active(r)
+      and not app.is_chat(r)
     order by r.id limit 5) a;
   if v_active is not null then
     perform app.fail('lock_held', format('Runs go on in %s: %s.', project.slug, v_active), null,

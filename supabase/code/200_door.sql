@@ -260,8 +260,8 @@ as $$
 $$;
 
 -- append_events(events [{stream, type, data, expect?: {version?, lock_token?, own_lock?}}], command {name, key?,
--- fingerprint?}) -> {events: [{seq, id, stream, type, version, state}], followed: […]}. All or nothing. `own_lock` takes
--- the lock of whoever acts without its token. Raises the guards' errors, version_conflict, idempotency_mismatch,
+-- fingerprint?}) -> {events: [{seq, id, stream, type, version, state}], followed: […]}. All or nothing. `own_lock`
+-- takes the lock of whoever acts without its token. Raises the guards' errors, version_conflict, idempotency_mismatch,
 -- invalid_input.
 create or replace function public.append_events(events jsonb, command jsonb default '{}', actor jsonb default '{}')
   returns jsonb

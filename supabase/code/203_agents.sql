@@ -14,9 +14,9 @@ begin
 end
 $$;
 
--- Tells whether an agent's hooks or tools speak for it, without a runner.
+-- Tells whether an agent's hooks, tools or reports speak for it, without a runner.
 create or replace function app.has_no_runner(agent public.agents) returns boolean language sql immutable as $$
-  select agent.driver in ('hook', 'pull')
+  select agent.driver in ('hook', 'pull', 'otlp')
 $$;
 
 -- How long an agent is believed to be there after its last beat: a runner beats every ten seconds.
@@ -105,7 +105,8 @@ as $$
   select pg_advisory_xact_lock(hashtextextended(concat_ws(' ', tenant_id, 'agent', lower(name)), 0))
 $$;
 
--- Finds and locks the agent of a name, or the name while none has it: two that begin at once are one agent.
+-- Finds and locks the agent of a name, or the name while none has it: two that begin at once are one agent. Raises
+-- already_exists.
 create or replace function app.lock_agent_named(name text, actor app.actor)
   returns public.agents
   language plpgsql
@@ -121,6 +122,10 @@ begin
     exit when v_agent.id is not null;
     perform app.lock_agent_name(actor.tenant_id, name);
   end loop;
+  if v_agent.driver = 'otlp' then
+    perform app.fail('already_exists', format('The agent %s is a program that only reports.', v_agent.name),
+      jsonb_build_object('field', 'name'), 'Choose another name with --name or CAIRN_AGENT, or rename that one.');
+  end if;
   return v_agent;
 end
 $$;

@@ -4,6 +4,11 @@ create or replace function app.is_active(run public.agent_runs) returns boolean 
   select run.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
 $$;
 
+-- Tells whether a run is a session of a program that only reports: no command began it, and no runner holds it.
+create or replace function app.is_chat(run public.agent_runs) returns boolean language sql immutable as $$
+  select run.mode = 'chat' and run.command_id is null
+$$;
+
 -- The one run that the calling agent does now; null if it does none or several.
 create or replace function app.own_active_run(actor app.actor)
   returns public.agent_runs
@@ -67,13 +72,16 @@ begin
   if run.ended_at is not null then
     perform app.fail('illegal_transition', format('The run %s is %s.', run.id, run.status), null,
       'Send the command again if it is still needed.');
+  elsif event.event_type = 'run.interrupt_requested' and app.is_chat(run) then
+    perform app.fail('illegal_transition', format('Nothing reaches the run %s: its program only reports.', run.id),
+      null, 'End it where it works.');
   elsif event.event_type = 'run.interrupt_requested' and event.causation_id is null
       and not exists (
         select from public.agents a
         where a.tenant_id = run.tenant_id and a.id = run.agent_id and a.user_id = actor.user_id) then
     perform app.check_owner(run.user_id, actor, format('The run %s', run.id));
   elsif event.event_type = 'run.claimed' and run.status <> 'queued'
-      or event.event_type not in ('run.queued', 'run.claimed', 'run.finished', 'run.interrupt_requested')
+      or event.event_type not in ('run.queued', 'run.opened', 'run.claimed', 'run.finished', 'run.interrupt_requested')
         and not app.is_active(run) then
     perform app.fail('illegal_transition', format('The run %s is %s.', run.id, run.status), null,
       'A run is claimed from the queue, and goes on while its agent holds it.');
@@ -108,6 +116,11 @@ begin
       run := jsonb_populate_record(run, '{"attempt": 0, "attempts_max": 3, "interrupt_requested": false}'
         || app.begin_row(event) || '{"status": "queued"}');
       run.expires_at := event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer);
+    when 'run.opened' then
+      run := jsonb_populate_record(run, '{"attempt": 1, "attempts_max": 1, "interrupt_requested": false,
+        "mode": "chat", "priority": 0, "delivery_mode": "turn"}' || app.begin_row(event) || '{"status": "running"}');
+      run.lock_token := event.version;
+      run.started_at := event.created_at;
     when 'run.claimed' then
       run.status := 'running';
       run.attempt := run.attempt + 1;
@@ -444,6 +457,7 @@ $$;
 create or replace function app.reach_of(agent public.agents) returns text language sql immutable as $$
   select case agent.driver
     when 'pull' then 'asks by itself: nothing reaches it before'
+    when 'otlp' then 'only reports: nothing reaches it'
     when 'hook' then 'hooks only: delivered at the next tool border; '
       || case when agent.config -> 'wakes' = 'true' then 'woken when idle' else 'cannot be woken' end end
 $$;

@@ -115,9 +115,9 @@ $$;
 
 -- add_steps(run, lock_token, steps [{trace_id, span_id, parent_span_id?, kind, name, tool_type?, status, started_at,
 -- completed_at?, duration_ms?, tokens_in?, tokens_out?, tokens_cached?, tokens_cache_written?, waited_ms?, model?,
--- tool_call_id?, error?, content?, attributes?}], links? [{from, to?}]) -> {stored}: what an agent did, for the runner
--- of its run, also after its end. What is told twice changes nothing. `links` says what is above spans that are not
--- kept. Raises lock_lost, invalid_input.
+-- tool_call_id?, error?, content?, attributes?}], links? [{from, to?}]) -> {agent, stored, keeps_content}: what an
+-- agent did, for the runner of its run, also after its end. What is told twice changes nothing. `links` says what is
+-- above spans that are not kept. Raises lock_lost, invalid_input.
 create or replace function public.add_steps(
   run text,
   lock_token bigint,
@@ -142,7 +142,7 @@ begin
   perform app.ensure_partition('agent_steps', v_run.created_at);
   v_stored := app.store_steps(v_run, steps, links, app.now());
   perform app.relink_steps(v_run, links);
-  return jsonb_build_object('stored', v_stored);
+  return jsonb_build_object('agent', v_run.agent_name, 'stored', v_stored, 'keeps_content', app.keeps_content(v_run));
 end
 $$;
 

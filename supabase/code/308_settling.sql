@@ -36,8 +36,8 @@ as $$
 $$;
 
 -- settle_runs() -> {settled}: ends or gives back the runs of runners that never came back, ends those whose commands
--- expired in the queue, and what was asked and not answered; shows agents as offline that are. The job `runs` of each
--- workspace that has agents. For the server's role.
+-- expired in the queue, what was asked and not answered, and chats of which nothing is heard; shows agents as offline
+-- that are. The job `runs` of each workspace that has agents. For the server's role.
 create or replace function public.settle_runs(actor jsonb)
   returns jsonb
   language plpgsql
@@ -74,6 +74,11 @@ begin
       v_settled := v_settled + jsonb_array_length(v_events);
     end if;
   end loop;
+  v_events := app.check_run_completion(v_actor.tenant_id, v_now);
+  if v_events <> '[]' then
+    perform app.append_checked(v_events, v_actor);
+    v_settled := v_settled + jsonb_array_length(v_events);
+  end if;
   perform app.expire_approvals(v_actor, null, v_now);
   for v_agent in
     select * from public.agents a

@@ -1466,13 +1466,13 @@ $triggers$);
 -- Made by `npm run schema` from src/events: the event types, and the limits of their data. Do not edit.
 
 select app.declare_event('agent.configured', 'verb_only', 'type:line:40',
-  'driver:one_of:claude|codex|acp|pipe|pty|hook|pull', 'host_machine:line:200', 'config:object:8192');
+  'driver:one_of:claude|codex|acp|pipe|pty|hook|pull|otlp', 'host_machine:line:200', 'config:object:8192');
 
 select app.declare_event('agent.paused', 'reason:text:300');
 
 select app.declare_event('agent.registered', 'creates', 'verb_only', 'type!:line:40',
-  'driver!:one_of:claude|codex|acp|pipe|pty|hook|pull', 'host_machine:line:200', 'config:object:8192', 'name!:line:60',
-  'project:ref:80');
+  'driver!:one_of:claude|codex|acp|pipe|pty|hook|pull|otlp', 'host_machine:line:200', 'config:object:8192',
+  'name!:line:60', 'project:ref:80');
 
 select app.declare_event('agent.renamed', 'name!:line:60');
 
@@ -1604,6 +1604,9 @@ select app.declare_event('run.finished', 'verb_only', 'status!:one_of:completed|
   'error:text:2000', 'result:text:20000', 'metrics:object:8192');
 
 select app.declare_event('run.interrupt_requested', 'reason:text:2000');
+
+select app.declare_event('run.opened', 'creates', 'verb_only', 'agent_id!:ref:80', 'agent_name!:line:60',
+  'project:ref:80');
 
 select app.declare_event('run.paused', 'verb_only', 'seconds!:positive:2592000', 'reason:text:2000');
 
@@ -3284,6 +3287,7 @@ begin
   select string_agg(format('%s (%s)', a.agent_name, a.id), ', ' order by a.id) into v_active from (
     select r.id, r.agent_name from public.agent_runs r
     where r.tenant_id = project.tenant_id and r.project_id = project.id and app.is_active(r)
+      and not app.is_chat(r)
     order by r.id limit 5) a;
   if v_active is not null then
     perform app.fail('lock_held', format('Runs go on in %s: %s.', project.slug, v_active), null,
@@ -4046,7 +4050,7 @@ begin
           || 'get_task shows its state; claim_task takes it again if it is free.');
     end if;
   elsif task.status = 'in_progress' and (event.actor ->> 'agent' is null and app.role_rank(role) >= 3
-      -- An agent keeps its token, unless it says that it cannot: in a shell, where each command is a program of its own.
+      -- An agent keeps its token, unless it says that it cannot, as in a shell: each command is a program of its own.
       or (event.actor ->> 'agent' is null or expect -> 'own_lock' = 'true' and expires_at > event.created_at)
         and task.locked_by_user = event.user_id and task.locked_by = app.actor_name(event)) then
     return;
@@ -7701,8 +7705,8 @@ as $$
 $$;
 
 -- append_events(events [{stream, type, data, expect?: {version?, lock_token?, own_lock?}}], command {name, key?,
--- fingerprint?}) -> {events: [{seq, id, stream, type, version, state}], followed: […]}. All or nothing. `own_lock` takes
--- the lock of whoever acts without its token. Raises the guards' errors, version_conflict, idempotency_mismatch,
+-- fingerprint?}) -> {events: [{seq, id, stream, type, version, state}], followed: […]}. All or nothing. `own_lock`
+-- takes the lock of whoever acts without its token. Raises the guards' errors, version_conflict, idempotency_mismatch,
 -- invalid_input.
 create or replace function public.append_events(events jsonb, command jsonb default '{}', actor jsonb default '{}')
   returns jsonb
@@ -8209,9 +8213,9 @@ begin
 end
 $$;
 
--- Tells whether an agent's hooks or tools speak for it, without a runner.
+-- Tells whether an agent's hooks, tools or reports speak for it, without a runner.
 create or replace function app.has_no_runner(agent public.agents) returns boolean language sql immutable as $$
-  select agent.driver in ('hook', 'pull')
+  select agent.driver in ('hook', 'pull', 'otlp')
 $$;
 
 -- How long an agent is believed to be there after its last beat: a runner beats every ten seconds.
@@ -8300,7 +8304,8 @@ as $$
   select pg_advisory_xact_lock(hashtextextended(concat_ws(' ', tenant_id, 'agent', lower(name)), 0))
 $$;
 
--- Finds and locks the agent of a name, or the name while none has it: two that begin at once are one agent.
+-- Finds and locks the agent of a name, or the name while none has it: two that begin at once are one agent. Raises
+-- already_exists.
 create or replace function app.lock_agent_named(name text, actor app.actor)
   returns public.agents
   language plpgsql
@@ -8316,6 +8321,10 @@ begin
     exit when v_agent.id is not null;
     perform app.lock_agent_name(actor.tenant_id, name);
   end loop;
+  if v_agent.driver = 'otlp' then
+    perform app.fail('already_exists', format('The agent %s is a program that only reports.', v_agent.name),
+      jsonb_build_object('field', 'name'), 'Choose another name with --name or CAIRN_AGENT, or rename that one.');
+  end if;
   return v_agent;
 end
 $$;
@@ -8563,6 +8572,7 @@ begin
           and (lower(v_target) = 'all' or a.type = lower(substring(v_target from 6)))
           and app.takes_commands_of(a, actor.user_id)
           and (a.project_id is null or a.project_id = project.id)
+          and a.driver <> 'otlp'
           and not (app.has_no_runner(a) and app.agent_state(a, app.now()) = 'offline')
         order by a.created_at, a.id limit 101);
       continue;
@@ -8571,6 +8581,9 @@ begin
     if v_agent.retired_at is not null or not app.takes_commands_of(v_agent, actor.user_id) then
       perform app.fail('forbidden', format('%s takes no commands of yours.', v_agent.name), null,
         'Ask its owner to start it with --accept workspace, or send to an agent of your own.');
+    elsif v_agent.driver = 'otlp' then
+      perform app.fail('forbidden', format('%s takes no commands: it only reports.', v_agent.name), null,
+        'Start its program with `cairn agent run -- PROGRAM`.');
     elsif v_agent.project_id <> project.id or v_agent.project_id is not null and project.id is null then
       perform app.fail('forbidden', format('%s works for one project alone.', v_agent.name), null,
         format('Pass project: %s.', (select p.slug from public.projects p
@@ -8829,7 +8842,9 @@ $$;
 -- Requests the end of runs that are open when their agent or their project goes.
 create or replace function app.end_left_run(run public.agent_runs, why text) returns jsonb language sql immutable as $$
   select jsonb_build_object('stream', 'run:' || run.id, 'verb', true, 'type', 'run.finished',
-    'data', jsonb_build_object('error', why) || case when run.status in ('pending', 'queued')
+    'data', jsonb_build_object('error', why) || case
+      when app.is_chat(run) then '{"status": "completed", "end_reason": "completed"}'::jsonb
+      when run.status in ('pending', 'queued')
       then '{"status": "cancelled", "end_reason": "cancelled"}'::jsonb
       else '{"status": "failed", "end_reason": "lost"}' end)
 $$;
@@ -9002,6 +9017,11 @@ create or replace function app.is_active(run public.agent_runs) returns boolean 
   select run.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
 $$;
 
+-- Tells whether a run is a session of a program that only reports: no command began it, and no runner holds it.
+create or replace function app.is_chat(run public.agent_runs) returns boolean language sql immutable as $$
+  select run.mode = 'chat' and run.command_id is null
+$$;
+
 -- The one run that the calling agent does now; null if it does none or several.
 create or replace function app.own_active_run(actor app.actor)
   returns public.agent_runs
@@ -9065,13 +9085,16 @@ begin
   if run.ended_at is not null then
     perform app.fail('illegal_transition', format('The run %s is %s.', run.id, run.status), null,
       'Send the command again if it is still needed.');
+  elsif event.event_type = 'run.interrupt_requested' and app.is_chat(run) then
+    perform app.fail('illegal_transition', format('Nothing reaches the run %s: its program only reports.', run.id),
+      null, 'End it where it works.');
   elsif event.event_type = 'run.interrupt_requested' and event.causation_id is null
       and not exists (
         select from public.agents a
         where a.tenant_id = run.tenant_id and a.id = run.agent_id and a.user_id = actor.user_id) then
     perform app.check_owner(run.user_id, actor, format('The run %s', run.id));
   elsif event.event_type = 'run.claimed' and run.status <> 'queued'
-      or event.event_type not in ('run.queued', 'run.claimed', 'run.finished', 'run.interrupt_requested')
+      or event.event_type not in ('run.queued', 'run.opened', 'run.claimed', 'run.finished', 'run.interrupt_requested')
         and not app.is_active(run) then
     perform app.fail('illegal_transition', format('The run %s is %s.', run.id, run.status), null,
       'A run is claimed from the queue, and goes on while its agent holds it.');
@@ -9106,6 +9129,11 @@ begin
       run := jsonb_populate_record(run, '{"attempt": 0, "attempts_max": 3, "interrupt_requested": false}'
         || app.begin_row(event) || '{"status": "queued"}');
       run.expires_at := event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer);
+    when 'run.opened' then
+      run := jsonb_populate_record(run, '{"attempt": 1, "attempts_max": 1, "interrupt_requested": false,
+        "mode": "chat", "priority": 0, "delivery_mode": "turn"}' || app.begin_row(event) || '{"status": "running"}');
+      run.lock_token := event.version;
+      run.started_at := event.created_at;
     when 'run.claimed' then
       run.status := 'running';
       run.attempt := run.attempt + 1;
@@ -9442,6 +9470,7 @@ $$;
 create or replace function app.reach_of(agent public.agents) returns text language sql immutable as $$
   select case agent.driver
     when 'pull' then 'asks by itself: nothing reaches it before'
+    when 'otlp' then 'only reports: nothing reaches it'
     when 'hook' then 'hooks only: delivered at the next tool border; '
       || case when agent.config -> 'wakes' = 'true' then 'woken when idle' else 'cannot be woken' end end
 $$;
@@ -10128,6 +10157,7 @@ as $$
     left join public.projects p on p.tenant_id = r.tenant_id and p.id = r.project_id
     where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
       and app.is_active(r)
+      and not app.is_chat(r)
       and r.id <> all (holding)
       and p.archived_at is null
     order by r.id limit 50)
@@ -10474,7 +10504,7 @@ begin
     'data', jsonb_build_object('reach', reach, 'reason', v_reason, 'agent', v_actor.agent)), actor);
   return jsonb_strip_nulls(jsonb_build_object('reach', reach, 'stopped', stopped is true, 'running', (
       select count(*) from public.agent_runs r
-      where r.tenant_id = v_actor.tenant_id and app.is_active(r)),
+      where r.tenant_id = v_actor.tenant_id and app.is_active(r) and not app.is_chat(r)),
     'still', case when stopped is not true then app.stop_reason(v_actor.tenant_id) end));
 end
 $$;
@@ -10484,6 +10514,231 @@ select app.define_on_tables($policies$
   create policy door on public.system_config for all to cairn_owner using (true) with check (true);
   create policy door on public.system_config_history for all to cairn_owner using (true) with check (true);
 $policies$);
+
+-- Chats: what programs report over OTLP that no runner drives. Each session of such a program is a run of mode chat.
+
+-- How long a chat lives without a word of it.
+create or replace function app.get_chat_seconds() returns integer language sql immutable
+  return 1800;
+
+-- The run of a session: its id follows from who reports it, so that nobody can name another's.
+create or replace function app.chat_id(session text, actor app.actor) returns uuid language sql immutable as $$
+  select md5(jsonb_build_array('chat', actor.tenant_id, actor.user_id, actor.project_id, session)::text)::uuid
+$$;
+
+create or replace function app.check_chat(chat jsonb)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform app.check_form('chat', jsonb_typeof(chat) = 'object'
+    and coalesce(jsonb_typeof(chat -> 'session') = 'string' and char_length(chat ->> 'session') between 1 and 200
+      and chat ->> 'program' ~ '^[a-z0-9][a-z0-9._-]{0,39}$' and app.as_uuid(chat ->> 'program') is null
+      and chat ->> 'program' not in ('all', 'system') and chat ->> 'type' ~ '^[a-z]{1,40}$'
+      and coalesce(jsonb_typeof(chat -> 'project'), 'string') = 'string', false),
+    'an object with session, program and type, each short, and perhaps a project');
+end
+$$;
+
+-- Takes one of what a person's programs may begin in a time. Raises rate_limited.
+create or replace function app.take_reporting(what text, actor app.actor, most integer, seconds integer)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_taken constant jsonb := app.take_rate(concat_ws(' ', what, actor.user_id), most, seconds);
+begin
+  if v_taken -> 'allowed' = 'false' then
+    perform app.fail('rate_limited', format('Your programs have begun %s %s within %s seconds, the most there can be.',
+        most, what, seconds), v_taken - 'allowed',
+      'Let each program name its session (session.id or gen_ai.conversation.id): all of one session is one run.');
+  end if;
+end
+$$;
+
+-- The first name of a program that no agent has, also none that a token cannot see because it is limited to a project.
+create or replace function app.free_agent_name(tenant_id uuid, program text)
+  returns text
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_project constant text := coalesce(current_setting('app.project_id', true), '');
+  v_name text;
+begin
+  -- Not as an option of the function, which takes a superuser.
+  perform set_config('app.project_id', '', true);
+  select n.name into v_name
+    from (
+      select g as at, concat_ws('-', program, nullif(g, 1)) as name from generate_series(1, 1000) g) n
+    where not exists (
+      select from public.agents a
+      where a.tenant_id = free_agent_name.tenant_id and a.retired_at is null and lower(a.name) = n.name)
+    order by n.at limit 1;
+  perform set_config('app.project_id', v_project, true);
+  return v_name;
+end
+$$;
+
+-- Finds the agent as which a person's program reports, or registers it. It may have another name by now.
+create or replace function app.find_reporter(chat jsonb, actor app.actor, at timestamptz)
+  returns public.agents
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_agent public.agents;
+begin
+  for v_try in 1..2 loop
+    select * into v_agent from public.agents a
+      where a.tenant_id = actor.tenant_id and a.user_id = actor.user_id and a.driver = 'otlp' and a.retired_at is null
+        and a.config ->> 'program' = chat ->> 'program' and a.project_id is not distinct from actor.project_id
+      order by a.created_at limit 1;
+    if found then
+      return v_agent;
+    end if;
+    perform app.lock_agent_name(actor.tenant_id, chat ->> 'program');
+  end loop;
+  perform app.take_reporting('agents', actor, 20, 86400);
+  v_agent.id := app.uuid_v7();
+  perform app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'agent:' || v_agent.id, 'verb', true,
+    'type', 'agent.registered', 'data', jsonb_strip_nulls(jsonb_build_object(
+      'name', app.free_agent_name(actor.tenant_id, chat ->> 'program'), 'type', chat -> 'type', 'driver', 'otlp',
+      'config', jsonb_build_object('program', chat -> 'program'), 'project', actor.project_id)))), actor);
+  perform app.ensure_settling(actor.tenant_id, at);
+  select * into v_agent from public.agents a where a.tenant_id = actor.tenant_id and a.id = v_agent.id;
+  return v_agent;
+end
+$$;
+
+-- Notes that a chat goes on, and that its agent is there; a minute later again.
+create or replace function app.renew_chat(run public.agent_runs, actor app.actor, at timestamptz)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_agent public.agents;
+  v_goes_on boolean;
+begin
+  if run.ended_at is null then
+    perform app.extend_lease(l.tenant_id, l.kind, l.id, l.token, at, actor.user_id)
+      from public.leases l
+      where l.tenant_id = run.tenant_id and l.kind = 'run' and l.id = run.id and l.token = run.lock_token
+        and l.expires_at < at + make_interval(secs => app.get_chat_seconds() - 60);
+  end if;
+  select * into v_agent from public.agents a
+    where a.tenant_id = run.tenant_id and a.id = run.agent_id and a.retired_at is null
+      and coalesce(a.seen_at < at - interval '1 minute', true) for no key update;
+  if v_agent.id is null then
+    return;
+  end if;
+  v_goes_on := coalesce(v_agent.seen_at >= at - interval '15 minutes', false);
+  perform app.enter_connect(v_agent, v_goes_on, actor);
+  update public.agents a
+    set status = 'online', activity_state = 'processing', seen_at = at, disconnected_at = null,
+      connected_at = case when v_goes_on then a.connected_at else at end
+    where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id;
+end
+$$;
+
+-- Finds the run of a session, or begins it: in the project of the token, or else in the one that its program names,
+-- where there is such a one.
+create or replace function app.open_chat(chat jsonb, actor app.actor, at timestamptz)
+  returns public.agent_runs
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_id constant uuid := app.chat_id(chat ->> 'session', actor);
+  v_run public.agent_runs;
+  v_agent public.agents;
+  v_lease public.leases;
+begin
+  for v_try in 1..2 loop
+    select * into v_run from public.agent_runs r where r.tenant_id = actor.tenant_id and r.id = v_id;
+    if found then
+      perform app.renew_chat(v_run, actor, at);
+      return v_run;
+    end if;
+    -- Of two first reports of a session the second finds the run of the first.
+    perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', actor.tenant_id, 'chat', v_id), 0));
+  end loop;
+  perform app.take_reporting('runs', actor, 600, 3600);
+  v_agent := app.find_reporter(chat, actor, at);
+  perform app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'run:' || v_id, 'verb', true,
+    'type', 'run.opened', 'data', jsonb_strip_nulls(jsonb_build_object('agent_id', v_agent.id,
+      'agent_name', v_agent.name, 'project', coalesce(actor.project_id, (
+        select p.id from public.projects p
+        where p.tenant_id = actor.tenant_id and p.slug = lower(chat ->> 'project') and p.archived_at is null)))))),
+    actor);
+  select * into strict v_run from public.agent_runs r where r.tenant_id = actor.tenant_id and r.id = v_id;
+  v_lease := app.new_run_lease(v_run);
+  v_lease.ttl_seconds := app.get_chat_seconds();
+  perform app.take_lease(v_lease, at, true);
+  perform app.renew_chat(v_run, actor, at);
+  return v_run;
+end
+$$;
+
+-- add_chat_steps(chat {session, program, type, project?}, steps, links?) -> {run, agent, stored, keeps_content}: steps
+-- of a session of a program that no runner drives, as add_steps takes them but for their trace, which is the run's. The
+-- first of a session begin its run; those that come after its end are added all the same. Raises invalid_input,
+-- rate_limited.
+create or replace function public.add_chat_steps(
+  chat jsonb,
+  steps jsonb,
+  links jsonb default '[]',
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_now constant timestamptz := app.now();
+  v_run public.agent_runs;
+  v_stored integer;
+begin
+  perform app.check_chat(chat);
+  perform app.check_steps(steps, links);
+  v_run := app.open_chat(chat, v_actor, v_now);
+  perform app.ensure_partition('agent_steps', v_run.created_at);
+  v_stored := app.store_steps(v_run, (
+    select coalesce(jsonb_agg(s || jsonb_build_object('trace_id', replace(v_run.id::text, '-', ''))), '[]')
+    from jsonb_array_elements(steps) s), links, v_now);
+  perform app.relink_steps(v_run, links);
+  return jsonb_build_object('run', v_run.id, 'agent', v_run.agent_name, 'stored', v_stored,
+    'keeps_content', app.keeps_content(v_run));
+end
+$$;
+
+-- Requests the end of the chats of a workspace of which nothing was heard for half an hour. That all their steps have
+-- ended would be no sign: most programs never tell the end of a turn, and between two turns all have.
+create or replace function app.check_run_completion(tenant_id uuid, at timestamptz)
+  returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('stream', 'run:' || c.id, 'verb', true, 'type', 'run.finished',
+    'data', '{"status": "completed", "end_reason": "completed"}'::jsonb) order by c.id), '[]')
+  from (
+    select r.id from public.agent_runs r
+    left join public.projects p on p.tenant_id = r.tenant_id and p.id = r.project_id
+    where r.tenant_id = $1 and r.status = 'running' and r.ended_at is null and app.is_chat(r) and p.archived_at is null
+      and not exists (
+        select from public.leases l
+        where l.tenant_id = r.tenant_id and l.kind = 'run' and l.id = r.id and l.expires_at > $2)
+    order by r.priority, r.created_at limit 200) c
+$$;
 
 -- What requests to models cost.
 
@@ -11219,9 +11474,9 @@ $$;
 
 -- add_steps(run, lock_token, steps [{trace_id, span_id, parent_span_id?, kind, name, tool_type?, status, started_at,
 -- completed_at?, duration_ms?, tokens_in?, tokens_out?, tokens_cached?, tokens_cache_written?, waited_ms?, model?,
--- tool_call_id?, error?, content?, attributes?}], links? [{from, to?}]) -> {stored}: what an agent did, for the runner
--- of its run, also after its end. What is told twice changes nothing. `links` says what is above spans that are not
--- kept. Raises lock_lost, invalid_input.
+-- tool_call_id?, error?, content?, attributes?}], links? [{from, to?}]) -> {agent, stored, keeps_content}: what an
+-- agent did, for the runner of its run, also after its end. What is told twice changes nothing. `links` says what is
+-- above spans that are not kept. Raises lock_lost, invalid_input.
 create or replace function public.add_steps(
   run text,
   lock_token bigint,
@@ -11246,7 +11501,7 @@ begin
   perform app.ensure_partition('agent_steps', v_run.created_at);
   v_stored := app.store_steps(v_run, steps, links, app.now());
   perform app.relink_steps(v_run, links);
-  return jsonb_build_object('stored', v_stored);
+  return jsonb_build_object('agent', v_run.agent_name, 'stored', v_stored, 'keeps_content', app.keeps_content(v_run));
 end
 $$;
 
@@ -12055,7 +12310,7 @@ as $$
     from public.agents a
     left join public.projects p on p.tenant_id = a.tenant_id and p.id = a.project_id
     where a.tenant_id = actor.tenant_id and a.user_id = actor.user_id and a.retired_at is null
-      and app.has_no_runner(a) and a.seen_at < at - interval '1 day' and p.archived_at is null
+      and app.has_no_runner(a) and a.driver <> 'otlp' and a.seen_at < at - interval '1 day' and p.archived_at is null
     order by a.id limit 10) c
 $$;
 
@@ -18836,8 +19091,8 @@ as $$
 $$;
 
 -- settle_runs() -> {settled}: ends or gives back the runs of runners that never came back, ends those whose commands
--- expired in the queue, and what was asked and not answered; shows agents as offline that are. The job `runs` of each
--- workspace that has agents. For the server's role.
+-- expired in the queue, what was asked and not answered, and chats of which nothing is heard; shows agents as offline
+-- that are. The job `runs` of each workspace that has agents. For the server's role.
 create or replace function public.settle_runs(actor jsonb)
   returns jsonb
   language plpgsql
@@ -18874,6 +19129,11 @@ begin
       v_settled := v_settled + jsonb_array_length(v_events);
     end if;
   end loop;
+  v_events := app.check_run_completion(v_actor.tenant_id, v_now);
+  if v_events <> '[]' then
+    perform app.append_checked(v_events, v_actor);
+    v_settled := v_settled + jsonb_array_length(v_events);
+  end if;
   perform app.expire_approvals(v_actor, null, v_now);
   for v_agent in
     select * from public.agents a
@@ -19291,6 +19551,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003525', '46e40ddce213e203987f7beb7d75559dc4e8c8c4d88256256eee35420ef52cd8', '0.1.0'),
   ('20261201003540', '78003ebbad8d64087f84927c9ebc1144ee59c994e006e1acd3997f9ad0f7a552', '0.1.0'),
   ('20261201003542', 'eb7c966aa7c08f3fd99cdd377f0d97af98c7a9a0113615e5c3fc5a164a354d07', '0.1.0'),
-  ('code', 'bb0cf327ffd9a2db352a70cd44974c6ef27ffcf4a1eafcb59fad010faa396e88', '0.1.0')
+  ('code', 'eaabcb4779480762e03dce3462b8a9faa4400150e9d621d6ed915dd76aba2025', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

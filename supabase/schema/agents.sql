@@ -460,7 +460,7 @@ CREATE OR REPLACE FUNCTION app.has_no_runner(agent public.agents)
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select agent.driver in ('hook', 'pull')
+  select agent.driver in ('hook', 'pull', 'otlp')
 $function$;
 -- owner cairn_owner
 
@@ -487,6 +487,10 @@ begin
     exit when v_agent.id is not null;
     perform app.lock_agent_name(actor.tenant_id, name);
   end loop;
+  if v_agent.driver = 'otlp' then
+    perform app.fail('already_exists', format('The agent %s is a program that only reports.', v_agent.name),
+      jsonb_build_object('field', 'name'), 'Choose another name with --name or CAIRN_AGENT, or rename that one.');
+  end if;
   return v_agent;
 end
 $function$;

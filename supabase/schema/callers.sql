@@ -160,7 +160,7 @@ AS $function$
     from public.agents a
     left join public.projects p on p.tenant_id = a.tenant_id and p.id = a.project_id
     where a.tenant_id = actor.tenant_id and a.user_id = actor.user_id and a.retired_at is null
-      and app.has_no_runner(a) and a.seen_at < at - interval '1 day' and p.archived_at is null
+      and app.has_no_runner(a) and a.driver <> 'otlp' and a.seen_at < at - interval '1 day' and p.archived_at is null
     order by a.id limit 10) c
 $function$;
 -- owner cairn_owner

@@ -467,7 +467,7 @@ declare
 begin
   select * into v_row from public.agent_runs x
     where x.tenant_id = event.tenant_id and x.id = app.stream_id(event.stream) for no key update;
-  perform app.check_stream('run', event.stream, v_row.id is not null, event.event_type in ('run.queued'));
+  perform app.check_stream('run', event.stream, v_row.id is not null, event.event_type in ('run.opened', 'run.queued'));
   if event.payload ->> 'task' is not null then
     event.task_id := app.find_task_id(event.payload ->> 'task', event.tenant_id);
     select * into v_task from public.tasks t

@@ -68,7 +68,9 @@ CREATE OR REPLACE FUNCTION app.end_left_run(run public.agent_runs, why text)
  IMMUTABLE
 AS $function$
   select jsonb_build_object('stream', 'run:' || run.id, 'verb', true, 'type', 'run.finished',
-    'data', jsonb_build_object('error', why) || case when run.status in ('pending', 'queued')
+    'data', jsonb_build_object('error', why) || case
+      when app.is_chat(run) then '{"status": "completed", "end_reason": "completed"}'::jsonb
+      when run.status in ('pending', 'queued')
       then '{"status": "cancelled", "end_reason": "cancelled"}'::jsonb
       else '{"status": "failed", "end_reason": "lost"}' end)
 $function$;
@@ -214,6 +216,7 @@ begin
           and (lower(v_target) = 'all' or a.type = lower(substring(v_target from 6)))
           and app.takes_commands_of(a, actor.user_id)
           and (a.project_id is null or a.project_id = project.id)
+          and a.driver <> 'otlp'
           and not (app.has_no_runner(a) and app.agent_state(a, app.now()) = 'offline')
         order by a.created_at, a.id limit 101);
       continue;
@@ -222,6 +225,9 @@ begin
     if v_agent.retired_at is not null or not app.takes_commands_of(v_agent, actor.user_id) then
       perform app.fail('forbidden', format('%s takes no commands of yours.', v_agent.name), null,
         'Ask its owner to start it with --accept workspace, or send to an agent of your own.');
+    elsif v_agent.driver = 'otlp' then
+      perform app.fail('forbidden', format('%s takes no commands: it only reports.', v_agent.name), null,
+        'Start its program with `cairn agent run -- PROGRAM`.');
     elsif v_agent.project_id <> project.id or v_agent.project_id is not null and project.id is null then
       perform app.fail('forbidden', format('%s works for one project alone.', v_agent.name), null,
         format('Pass project: %s.', (select p.slug from public.projects p

@@ -336,6 +336,7 @@ AS $function$
     left join public.projects p on p.tenant_id = r.tenant_id and p.id = r.project_id
     where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
       and app.is_active(r)
+      and not app.is_chat(r)
       and r.id <> all (holding)
       and p.archived_at is null
     order by r.id limit 50)

@@ -72,6 +72,11 @@ begin
       v_settled := v_settled + jsonb_array_length(v_events);
     end if;
   end loop;
+  v_events := app.check_run_completion(v_actor.tenant_id, v_now);
+  if v_events <> '[]' then
+    perform app.append_checked(v_events, v_actor);
+    v_settled := v_settled + jsonb_array_length(v_events);
+  end if;
   perform app.expire_approvals(v_actor, null, v_now);
   for v_agent in
     select * from public.agents a

@@ -300,7 +300,7 @@ begin
   perform app.ensure_partition('agent_steps', v_run.created_at);
   v_stored := app.store_steps(v_run, steps, links, app.now());
   perform app.relink_steps(v_run, links);
-  return jsonb_build_object('stored', v_stored);
+  return jsonb_build_object('agent', v_run.agent_name, 'stored', v_stored, 'keeps_content', app.keeps_content(v_run));
 end
 $function$;
 -- owner cairn_owner

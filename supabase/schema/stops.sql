@@ -58,7 +58,7 @@ begin
     'data', jsonb_build_object('reach', reach, 'reason', v_reason, 'agent', v_actor.agent)), actor);
   return jsonb_strip_nulls(jsonb_build_object('reach', reach, 'stopped', stopped is true, 'running', (
       select count(*) from public.agent_runs r
-      where r.tenant_id = v_actor.tenant_id and app.is_active(r)),
+      where r.tenant_id = v_actor.tenant_id and app.is_active(r) and not app.is_chat(r)),
     'still', case when stopped is not true then app.stop_reason(v_actor.tenant_id) end));
 end
 $function$;

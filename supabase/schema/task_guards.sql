@@ -196,7 +196,7 @@ begin
           || 'get_task shows its state; claim_task takes it again if it is free.');
     end if;
   elsif task.status = 'in_progress' and (event.actor ->> 'agent' is null and app.role_rank(role) >= 3
-      -- An agent keeps its token, unless it says that it cannot: in a shell, where each command is a program of its own.
+      -- An agent keeps its token, unless it says that it cannot, as in a shell: each command is a program of its own.
       or (event.actor ->> 'agent' is null or expect -> 'own_lock' = 'true' and expires_at > event.created_at)
         and task.locked_by_user = event.user_id and task.locked_by = app.actor_name(event)) then
     return;

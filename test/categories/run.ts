@@ -21,6 +21,7 @@ export const facts: Facts = {
       ],
       reads: [],
     },
+    add_chat_steps: { naming: () => [], reads: [] },
     add_output: { naming: ({ run }) => [{ run, lock_token: 1, chunks: [] }], reads: [] },
     list_output: {
       naming: ({ run }) => [{ run }],

@@ -1,8 +1,12 @@
 import { writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { takeExport } from '../../src/telemetry/export-request.ts';
+import type { Reported } from '../../src/telemetry/otlp.ts';
 import { type AuthServing, startAuthServing } from '../support/auth-serving.ts';
 import { cairn } from '../support/cairn.ts';
 import { type LocalWorld, openLocalWorld } from '../support/local-world.ts';
@@ -18,10 +22,24 @@ let world: LocalWorld;
 let serving: AuthServing;
 let elsewhere: LocalWorld;
 let runner: RunnerProcess | undefined;
+/** An endpoint of OTLP to which the server sends steps on. */
+let collector: Server;
+const sentOn: Reported[] = [];
 
 beforeAll(async () => {
   [world, elsewhere] = await Promise.all([openLocalWorld(), openLocalWorld()]);
-  serving = await startAuthServing({ dataDir: world.dataDir });
+  collector = createServer(async (request, response) => {
+    const body = Buffer.concat(await request.toArray());
+    const { reported } = await takeExport({ signal: 'traces', type: request.headers['content-type'], body });
+    if (request.headers['x-key'] === 'k') sentOn.push(...reported);
+    response.end();
+  });
+  await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
+  const { port } = collector.address() as AddressInfo;
+  serving = await startAuthServing({
+    dataDir: world.dataDir,
+    env: { CAIRN_OTLP_EXPORT_URL: `http://127.0.0.1:${port}`, CAIRN_OTLP_EXPORT_HEADERS: 'x-key=k' },
+  });
 }, 120_000);
 
 afterEach(async () => {
@@ -31,6 +49,7 @@ afterEach(async () => {
 
 afterAll(async () => {
   await serving?.stop();
+  collector?.close();
   await world?.close();
   await elsewhere?.close();
 });
@@ -86,4 +105,35 @@ describe('an agent that a runner of another machine drives', { timeout: 120_000 
     expect((await run('prices', 'stand-in', '--remove')).stdout).toContain('no price any more');
     expect((await run('prices', 'stand-in', '1')).code).toBe(2);
   });
+});
+
+test('a program that nobody drives reports to the server, with a token of its own', { timeout: 60_000 }, async () => {
+  const made = await run('auth', 'pat', 'create', '--name', 'laptop', '--scope', 'otel:write', '--json');
+  const { token } = JSON.parse(made.stdout) as { token: string };
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
+
+  for (const { signal, body } of recorded('gemini')) {
+    const answer = await fetch(`${serving.origin}/v1/${signal}`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(body),
+    });
+    expect(answer.status).toBe(200);
+  }
+
+  const { stdout } = await run('trace', 'gemini-cli');
+  expect(stdout).toMatch(/^gemini-cli {2}running/);
+  expect(stdout).toMatch(/13 requests, 391482 tokens in/);
+  expect((await run('agents')).stdout).toContain('only reports: nothing reaches it');
+});
+
+test('what is stored is sent on, whoever reported it, and what was said is not', { timeout: 60_000 }, async () => {
+  const requests = () => sentOn.filter(({ attributes }) => attributes['gen_ai.operation.name'] === 'chat');
+  const by = (agent: string) => requests().filter(({ attributes }) => attributes['gen_ai.agent.name'] === agent).length;
+
+  const all = { claude: 7, codex: 11, gemini: 13, 'gemini-cli': 13 };
+  await vi.waitUntil(() => Object.entries(all).every(([agent, count]) => by(agent) >= count), { timeout: 40_000 });
+
+  expect(Object.keys(all).map((agent) => [agent, by(agent)])).toEqual(Object.entries(all));
+  expect(JSON.stringify(sentOn)).not.toContain('MAINPROMPT');
 });

@@ -242,6 +242,14 @@ test('driving an agent is granted to no program that asks, and shows nothing', (
   expect(used).toEqual(['next_command', 'update_command', 'save_report', 'ask_approval']);
 });
 
+test('reporting is granted to who asks for it by name, and is for no tool', () => {
+  const allowAdmin = true;
+
+  expect(requestedScopes(undefined, { allowAdmin })).not.toContain('otel:write');
+  expect(requestedScopes('otel:write', { allowAdmin })).toEqual(['otel:write']);
+  expect([...TOOLS].filter(([, scope]) => mayUse(new Set(['otel:write']), scope))).toEqual([]);
+});
+
 describe('taking commands as an agent', () => {
   test('takes no part in sending', async ({ as: agent }) => {
     const call = (scope: 'agents:run' | 'agents:send', name: string, input: object) =>

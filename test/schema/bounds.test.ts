@@ -22,6 +22,7 @@ const ITEMS_MAX: Partial<Record<FunctionName, number>> = {
 // The arguments that bring a call to its limits.
 const ARGUMENTS: Partial<Record<FunctionName, object>> = {
   ...READS,
+  add_chat_steps: { chat: { session: 's', program: 'heron', type: 'other' }, steps: [] },
   add_output: { run: newId(), lock_token: 1 },
   add_steps: { run: newId(), lock_token: 1, steps: [] },
   get_run: { run: newId() },

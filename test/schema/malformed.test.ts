@@ -97,6 +97,13 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
         left_out: { below: 1, bytes: 1 },
       },
     ],
+    add_chat_steps: [
+      {
+        chat: { session: 's', program: 'heron', type: 'other', project: 'web' },
+        steps: [request(run.id, 'a')],
+        links: [{ from: 'b'.repeat(16), to: 'c'.repeat(16) }],
+      },
+    ],
     add_steps: [{ ...held, steps: [request(run.id, 'a')], links: [{ from: 'b'.repeat(16), to: 'c'.repeat(16) }] }],
     get_run: [{ run: run.id }],
     list_steps: [{ run: run.id }],

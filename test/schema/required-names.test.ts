@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { END_REASONS, ENUMS, EVENTS, LATER, RELATIONS, TRIGGERS, words } from '../required-names.ts';
+import { END_REASONS, ENUMS, EVENTS, FUNCTIONS, LATER, RELATIONS, TRIGGERS, words } from '../required-names.ts';
 import { test } from '../support/world.ts';
 
 test.for(Object.entries(RELATIONS))(
@@ -67,6 +67,16 @@ test('a run ends for the reasons that were promised', async ({ sql }) => {
   );
 
   expect(rows).toEqual([{ one_of: expect.arrayContaining(words(END_REASONS)) }]);
+});
+
+test('the functions that were promised are there', async ({ sql }) => {
+  const { rows } = await sql.query(
+    `select proname as name from pg_proc
+     where proname = any ($1::text[]) and pronamespace in ('public'::regnamespace, 'app'::regnamespace)`,
+    [words(FUNCTIONS)],
+  );
+
+  expect(rows.map(({ name }) => name)).toEqual(expect.arrayContaining(words(FUNCTIONS)));
 });
 
 test.for(Object.entries(TRIGGERS))('%s has the triggers that were promised', async ([name, promised], { sql }) => {

@@ -7,7 +7,10 @@ import { personName } from '../../person-name.ts';
 import { proxyTo } from '../../proxy.ts';
 import { databasePort, type RunnerPort } from '../../runner/port.ts';
 import { httpPort } from '../../runner/port-http.ts';
+import { SendOn } from '../../telemetry/send-on.ts';
 import { mistyped } from '../mistyped.ts';
+
+const SEND_ON_MS_MAX = 2_000;
 
 export type PortOptions = { url?: string; tokenFile?: string };
 
@@ -31,11 +34,15 @@ async function overDatabase(config: Config, log: Log, { tokenFile }: PortOptions
   const person = personName();
   const { db, actor, close } = await openLocal({ ...config, lingerSeconds: 0 }, log, { person });
   const client = await person;
+  const sendOn = SendOn.from(config, log);
   return {
     what: 'database',
     place: '',
-    portOf: (agent) => databasePort({ db, actor: { ...actor, agent, client } }, agent),
-    close,
+    portOf: (agent) => databasePort({ db, actor: { ...actor, agent, client }, sendOn }, agent),
+    async close() {
+      await sendOn?.close(SEND_ON_MS_MAX);
+      await close();
+    },
   };
 }
 
@@ -89,6 +96,7 @@ const SECRET_VARIABLES: ReadonlySet<string> = new Set([
   TOKEN_VARIABLE,
   'CAIRN_METRICS_TOKEN',
   'CAIRN_OIDC_PROVIDERS',
+  'CAIRN_OTLP_EXPORT_HEADERS',
   'CAIRN_LOGIN_SUPABASE_KEY',
 ]);
 const DATABASE_SECRETS: ReadonlySet<string> = new Set(['DATABASE_URL', 'SUPABASE_SECRET_KEY']);

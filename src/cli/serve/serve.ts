@@ -12,6 +12,7 @@ import { type Local, openLocal, purgeIdempotencyKeys } from '../../local.ts';
 import { createLog, type Log } from '../../log.ts';
 import { type HttpServer, refuseUnprotectedHost, serveHttp } from '../../server/http/server.ts';
 import { onStopSignal } from '../../stop-signals.ts';
+import { SendOn } from '../../telemetry/send-on.ts';
 import { writeBriefs } from '../../tools/write-briefs.ts';
 import { createBrowser } from '../../web/browser.ts';
 import { createCookies } from '../../web/cookies.ts';
@@ -23,6 +24,9 @@ import { mayRunJobs, openWorker } from '../jobs/open-worker.ts';
 import { type JsonOption, printLine, styled } from '../terminal/output.ts';
 
 export type ServeOptions = JsonOption & { worker: boolean };
+
+// What waits to be sent on when the server ends.
+const SEND_ON_MS_MAX = 3_000;
 
 /** `cairn serve`: serves MCP over HTTP until the process is told to stop. */
 export async function runServe(config: Config, { json, worker: hasWorker }: ServeOptions): Promise<void> {
@@ -37,7 +41,8 @@ export async function runServe(config: Config, { json, worker: hasWorker }: Serv
     const limits = config.auth ? { callsMax: CONNECTIONS_MAX, grantMax: grantMax(config) } : {};
     const worker = hasWorker ? workerOf(config, local, log) : undefined;
     const jobs = { worker, countOverdue: () => countOverdue(local) };
-    const server = await serveHttp({ config, log, db: local.db, access, limits, jobs });
+    const sendOn = SendOn.from(config, log);
+    const server = await serveHttp({ config, log, db: local.db, access, limits, jobs, sendOn });
     if (config.auth) await authStore(local.db).saveServedUrl(server.publicUrl.origin);
     if (json) printLine(JSON.stringify({ url: endpointOf(server), ...server.address }));
     else greet(server);
@@ -46,6 +51,7 @@ export async function runServe(config: Config, { json, worker: hasWorker }: Serv
     await new Promise<void>((resolve) => onStopSignal(resolve));
     log.info('stopping');
     await Promise.all([server.close(), worker?.stop()]);
+    await sendOn?.close(SEND_ON_MS_MAX);
   } finally {
     if (local.hasGrown()) await writeBriefs({ ...local, log, project: config.project }, config);
     await local.close();

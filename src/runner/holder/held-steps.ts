@@ -1,7 +1,7 @@
 import type { Reported } from '../../telemetry/otlp.ts';
 import { Receiver } from '../../telemetry/receiver.ts';
 import { REPORTING, type Reporting } from '../../telemetry/reporting.ts';
-import { type Branch, StepTree } from '../../telemetry/tree.ts';
+import { type Branch, partsOf, StepTree } from '../../telemetry/tree.ts';
 import { TtlCache } from '../../ttl-cache.ts';
 import type { Program } from '../process-group.ts';
 import type { FromHolder } from './messages.ts';
@@ -11,7 +11,6 @@ type Window = { run: string; from: number; to: number };
 
 // Of what no server has yet: an agent that reports more is asked to wait.
 const WAITING_CHARACTERS_MAX = 8_388_608;
-const STEPS_AT_ONCE = 200;
 const WINDOWS_MAX = 50;
 const TRACES = { lifeMs: 86_400_000, max: 1_000 };
 
@@ -117,13 +116,4 @@ function runOf({ traceId }: Reported, began: number, { traces, windows }: Omit<P
     windows[0];
   if (window !== undefined && traceId !== undefined) traces.set(traceId, window.run);
   return window?.run;
-}
-
-function partsOf({ steps, links }: Branch): Branch[] {
-  const parts: Branch[] = [];
-  for (let at = 0; at < Math.max(steps.length, links.length); at += STEPS_AT_ONCE) {
-    const upTo = at + STEPS_AT_ONCE;
-    parts.push({ steps: steps.slice(at, upTo), links: links.slice(at, upTo) });
-  }
-  return parts;
 }

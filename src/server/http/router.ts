@@ -5,6 +5,7 @@ import { takeBody } from './body.ts';
 import type { McpEndpoint } from './mcp.ts';
 import type { Metrics } from './metrics.ts';
 import type { OriginPolicy } from './origin-policy.ts';
+import { type OtlpEndpoint, signalAt } from './otlp.ts';
 import { refusal } from './reply.ts';
 import { type OpenRequest, PROBES } from './request-log.ts';
 import type { RunnerEndpoint } from './runner.ts';
@@ -13,6 +14,7 @@ type Places = {
   originPolicy: OriginPolicy;
   mcp: McpEndpoint;
   runner: RunnerEndpoint;
+  otlp: OtlpEndpoint;
   access: Access;
   metrics: Metrics;
   isReady: () => Promise<boolean>;
@@ -31,7 +33,7 @@ const PREFLIGHT = {
 };
 
 /** Routes each request. Probes may use any host name; all else needs ours. */
-export function createRouter({ originPolicy, mcp, runner, access, metrics, isReady, works }: Places) {
+export function createRouter({ originPolicy, mcp, runner, otlp, access, metrics, isReady, works }: Places) {
   // The path as it was sent: what a proxy in front blocks by its path must not come in by another spelling.
   const app = new Hono<{ Bindings: OpenRequest }>({ getPath: pathOf });
   app.all('/healthz', () =>
@@ -81,6 +83,11 @@ export function createRouter({ originPolicy, mcp, runner, access, metrics, isRea
     if (path.startsWith(RUNNER_PATHS)) {
       if (!originPolicy.letsIn(request.headers.get('origin'))) throw foreignPage();
       return runner.serve(request, { openRequest, name: path.slice(RUNNER_PATHS.length) });
+    }
+    const signal = signalAt(path);
+    if (signal !== undefined) {
+      if (!originPolicy.letsIn(request.headers.get('origin'))) throw foreignPage();
+      return otlp.serve(request, { signal, openRequest });
     }
     if (path !== '/mcp' && path !== '/mcp/') return app.fetch(request, openRequest);
     said.route = '/mcp';

@@ -10,6 +10,7 @@ import { databasePort, type RunnerPort } from '../../runner/port.ts';
 import { AddOutput } from '../../services/output.ts';
 import { AskControl, BeatAgent, ClaimRun, RegisterAgent, ReportRun } from '../../services/runner.ts';
 import { AddSteps } from '../../services/steps.ts';
+import type { SendOn } from '../../telemetry/send-on.ts';
 import { takeBody } from './body.ts';
 import type { OpenRequest } from './request-log.ts';
 
@@ -23,20 +24,23 @@ type Call = {
   openRequest: OpenRequest;
   signal: AbortSignal;
 };
+type Parts = { access: Access; db: Database; sendOn?: SendOn | undefined };
 type Asked = { openRequest: OpenRequest; name: string };
 
 /** Serves `/api/v1/runner/…`: what a runner says and asks, one call of the database each, but for `control`. */
 export class RunnerEndpoint {
   readonly #access: Access;
   readonly #db: Database;
+  readonly #sendOn: SendOn | undefined;
   readonly #leaving = new AbortController();
   /** The one open question of each runner. */
   readonly #open = new Map<string, AbortController>();
   readonly #calls: Readonly<Record<string, (call: Call) => Promise<unknown>>>;
 
-  constructor({ access, db }: { access: Access; db: Database }) {
+  constructor({ access, db, sendOn }: Parts) {
     this.#access = access;
     this.#db = db;
+    this.#sendOn = sendOn;
     this.#calls = Object.freeze({
       register: ({ port, body }) => port('').register(given(RegisterAgent, body)),
       beat({ port, body }) {
@@ -86,7 +90,7 @@ export class RunnerEndpoint {
     try {
       const body = await bodyOf(request, openRequest);
       const acting = { ...actor, grant, gone: () => request.signal, agent: agentIn(body), client: CLIENT };
-      const port = (agent: string) => databasePort({ db: this.#db, actor: acting }, agent);
+      const port = (agent: string) => databasePort({ db: this.#db, actor: acting, sendOn: this.#sendOn }, agent);
       return Response.json(await call({ body, port, principal, openRequest, signal: request.signal }), {
         headers: { 'cache-control': 'no-store' },
       });

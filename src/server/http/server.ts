@@ -7,6 +7,7 @@ import { type Config, isLoopback } from '../../config.ts';
 import type { Database } from '../../db/database.ts';
 import { DomainError, domainErrorFrom, ERROR_CODES, messageOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
+import type { SendOn } from '../../telemetry/send-on.ts';
 import type { Fixtures } from '../mcp/server-options.ts';
 import { type DiscardLimits, discardBody } from './body.ts';
 import { limitConcurrency } from './concurrency.ts';
@@ -15,12 +16,14 @@ import type { JobsSeen } from './jobs.ts';
 import { McpEndpoint, type McpLimits } from './mcp.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createOriginPolicy } from './origin-policy.ts';
+import { OtlpEndpoint } from './otlp.ts';
+import type { OtlpLimits } from './otlp-limits.ts';
 import { refusal } from './reply.ts';
 import { type OpenRequest, RequestLog } from './request-log.ts';
 import { createRouter } from './router.ts';
 import { RunnerEndpoint } from './runner.ts';
 
-type HttpLimits = McpLimits & DiscardLimits & { drainMs: number; headersMs: number };
+type HttpLimits = McpLimits & OtlpLimits & DiscardLimits & { drainMs: number; headersMs: number };
 
 export type HttpParts = {
   config: Config;
@@ -30,6 +33,8 @@ export type HttpParts = {
   limits?: Partial<HttpLimits>;
   fixtures?: Fixtures;
   jobs?: JobsSeen;
+  /** Where steps are sent on to. */
+  sendOn?: SendOn | undefined;
 };
 
 const LIMITS: HttpLimits = {
@@ -44,6 +49,8 @@ const LIMITS: HttpLimits = {
   headersMs: 10_000,
   discardBytesMax: 16_777_216,
   discardMs: 5_000,
+  reportsPerMinute: 1_200,
+  reportBytesMax: { token: 33_554_432, all: 134_217_728 },
 };
 const HEADERS_BYTES_MAX = 16_384;
 const REQUEST_MS_MAX = 30_000;
@@ -61,7 +68,7 @@ export function refuseUnprotectedHost({ host, auth, publicUrl }: Config): void {
   });
 }
 
-/** Serves `/mcp`, the paths of runners, what `access` brings, `/healthz`, `/readyz` and `/metrics` until it is closed. */
+/** Serves `/mcp`, the paths of runners and of OTLP, what `access` brings, `/healthz`, `/readyz` and `/metrics` until it is closed. */
 export async function serveHttp({ limits: given = {}, ...parts }: HttpParts): Promise<HttpServer> {
   refuseUnprotectedHost(parts.config);
   const limits = { ...LIMITS, ...given };
@@ -89,7 +96,7 @@ export class HttpServer {
   #draining = false;
 
   constructor(server: Server, { limits, ...parts }: HttpParts & { limits: HttpLimits }) {
-    const { config, log, access, jobs } = parts;
+    const { config, log, access, jobs, sendOn } = parts;
     const db = limitConcurrency(parts.db, limits);
     const works = () => jobs?.worker?.isAlive() ?? true;
     const { host } = config;
@@ -107,11 +114,12 @@ export class HttpServer {
       jobs,
     });
     this.#mcp = new McpEndpoint({ ...parts, db, limits, observe: this.#metrics.call, fixtures: parts.fixtures });
-    this.#runner = new RunnerEndpoint({ access, db });
+    this.#runner = new RunnerEndpoint({ access, db, sendOn });
     this.#route = createRouter({
       originPolicy: createOriginPolicy(config, this.publicUrl),
       mcp: this.#mcp,
       runner: this.#runner,
+      otlp: new OtlpEndpoint({ access, db, limits, sendOn }),
       access,
       metrics: this.#metrics,
       isReady: async () => !this.#draining && works() && (await isReady()),

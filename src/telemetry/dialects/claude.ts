@@ -14,20 +14,20 @@ export const claude: Dialect = (reported) => {
       return { ...turnOf(reported), status: 'running', content: contentOf(attributes, { prompt: 'prompt' }) };
     case 'llm_request':
       return { ...requestOf(attributes), ...ended(reported) };
-    // A gateway may give no id, by which they would be one step with their span: that says the same.
     case 'api_request':
-      return isNamed(attributes)
-        ? { ...requestOf(attributes), ...endedAfter(reported), status: 'completed' }
-        : undefined;
+      return isToldBySpan(reported)
+        ? undefined
+        : { ...requestOf(attributes), ...underPrompt(reported), ...endedAfter(reported), status: 'completed' };
     case 'api_error':
-      return isNamed(attributes)
-        ? { ...requestOf(attributes), ...endedAfter(reported), ...failed(attributes) }
-        : undefined;
+      return isToldBySpan(reported)
+        ? undefined
+        : { ...requestOf(attributes), ...underPrompt(reported), ...endedAfter(reported), ...failed(attributes) };
     case 'tool':
       return { ...callOf(attributes), ...ended(reported) };
     case 'tool_result':
       return {
         ...callOf(attributes),
+        ...underPrompt(reported),
         ...endedAfter(reported),
         ...(attributes.success === 'false' ? failed(attributes) : { status: 'completed' }),
         content: contentOf(attributes, { args: 'tool_input', parameters: 'tool_parameters' }),
@@ -66,19 +66,33 @@ function failed(attributes: Attributes): Pick<Observed, 'status' | 'error'> {
   return { status: 'failed', error: textIn(attributes, 'error', 'error_type') ?? 'It failed.' };
 }
 
-function turnOf({ spanId, parentSpanId, startedAt }: Reported): Observed {
+function turnOf(reported: Reported): Observed {
+  const { spanId, parentSpanId, startedAt } = reported;
   const span = spanId ?? parentSpanId;
   return {
     kind: 'response',
     name: 'turn',
-    ...(span !== undefined && { same: `turn ${span}`, span }),
+    ...(span === undefined ? { same: promptOf(reported) } : { same: `turn ${span}`, span }),
     status: 'running',
     startedAt,
   };
 }
 
-function isNamed(attributes: Attributes): boolean {
-  return textIn(attributes, 'request_id', 'gen_ai.response.id') !== undefined;
+/**
+ * A gateway may give a request no id, by which its record and its span would be one step. The span of a request says
+ * the same; a record that was written in none is of a session that reports no spans.
+ */
+function isToldBySpan({ attributes, traceId }: Reported): boolean {
+  return traceId !== undefined && textIn(attributes, 'request_id', 'gen_ai.response.id') === undefined;
+}
+
+/** Where there are no spans, what belongs to a prompt is under its turn. */
+function underPrompt(reported: Reported): Pick<Observed, 'under'> {
+  return reported.traceId === undefined ? { under: promptOf(reported) } : {};
+}
+
+function promptOf({ attributes }: Reported): string {
+  return `prompt ${textIn(attributes, 'prompt.id') ?? ''}`;
 }
 
 function requestOf(attributes: Attributes): Omit<Observed, 'startedAt'> {

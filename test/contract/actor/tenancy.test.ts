@@ -82,6 +82,7 @@ describe('another workspace', () => {
 });
 
 const FOR_MEMBERS: FunctionName[] = [
+  'add_chat_steps',
   'add_output',
   'add_steps',
   'adopt_locks',
@@ -115,6 +116,7 @@ function minimalArgs(fn: FunctionName): Record<string, unknown> {
   const args: Partial<Record<FunctionName, object>> = {
     append_events: { events: [{ stream: 'project:web', type: 'project.noted', data: { text: 'x', kind: 'note' } }] },
     ...READS,
+    add_chat_steps: { chat: { session: 's', program: 'heron', type: 'other' }, steps: [] },
     add_output: { run: newId(), lock_token: 1 },
     add_steps: { run: newId(), lock_token: 1, steps: [] },
     get_run: { run: newId() },
