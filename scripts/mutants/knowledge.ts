@@ -47,6 +47,13 @@ export const KNOWLEDGE = Object.freeze([
   ...of('T56', DECIDED_SUITE, [
     {
       file: SQL,
+      within: 'app.noted_memories',
+      find: "x.status <> 'forgotten' and app.is_person(actor)",
+      replace: "x.status <> 'forgotten'",
+      name: 'keeps it from every agent, whatever it asks for, while it waits and when it is declined',
+    },
+    {
+      file: SQL,
       within: 'app.prepare_memory',
       find: "x.status = 'approved' and x.superseded_by is null",
       replace: 'false',
@@ -55,7 +62,8 @@ export const KNOWLEDGE = Object.freeze([
     {
       file: SQL,
       within: 'app.given_memories',
-      find: 'and not app.asks_approval(coalesce(project.rules, p.rules))',
+      find: 'or not app.asks_approval(coalesce(project.rules, p.rules))',
+      replace: 'or true',
       name: 'lets it be given, where the project asks for that',
     },
     {

@@ -51,7 +51,7 @@ export const Recall = z.strictObject({
   include_all: z
     .boolean()
     .default(false)
-    .describe('Also what is superseded, expired or waits for a person, and what is for other agents and runs.'),
+    .describe('Also what is superseded or expired, and what is for other agents and runs.'),
   tokens_max: z.int().min(50).max(7_000).default(1_000).describe('How long the answer may be, about.'),
 });
 

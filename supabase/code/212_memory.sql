@@ -239,10 +239,39 @@ create or replace function app.found_memory(memory public.agent_memory) returns 
     'body', app.memory_text(memory))
 $$;
 
--- The memories that are given to a caller: of the workspace, the project (or all), its agent and the run that it does,
--- or of all where `everything` is wanted. None is superseded or expired, or waits for a person. The most relevant come
--- first: those of the tasks that it holds, then those of the narrowest scope, then the youngest; a doubtful one counts
--- as older, by three days for each tenth of doubt.
+-- Finds what stands of what was remembered for some: the latest of each key, or the one before where that has expired.
+create or replace function app.standing_memories(tenant_id uuid, subjects uuid[], at timestamptz)
+  returns setof public.agent_memory
+  language sql
+  stable
+as $$
+  with recursive latest as (
+    select x.* from public.agent_memory x
+    where x.tenant_id = $1 and x.subject_id = any (subjects) and x.superseded_by is null
+      and x.status in ('noted', 'approved')
+    union all
+    select x.* from latest l
+    join public.agent_memory x on x.tenant_id = l.tenant_id and x.superseded_by = l.id
+    where l.expires_at <= at and x.status in ('noted', 'approved')
+  )
+  select l.* from latest l where (l.expires_at <= at) is not true
+$$;
+
+-- Finds all that was remembered and not taken back. An agent is not given what waits for a person, who may say no.
+create or replace function app.noted_memories(actor app.actor)
+  returns setof public.agent_memory
+  language sql
+  stable
+as $$
+  select x.* from public.agent_memory x
+  where x.tenant_id = actor.tenant_id
+    and (x.status in ('noted', 'approved') or x.status <> 'forgotten' and app.is_person(actor))
+$$;
+
+-- Finds the memories that are given to a caller: of the workspace, the project (or all), its agent and the run that it
+-- does, or of all where `everything` is wanted. The most relevant come first: those of the tasks that it holds, then
+-- those of the narrowest scope, then the youngest; a doubtful one counts as older, by three days for each tenth of
+-- doubt.
 create or replace function app.given_memories(
   project public.projects,
   actor app.actor,
@@ -256,8 +285,9 @@ create or replace function app.given_memories(
 as $$
 declare
   v_everything constant boolean := coalesce((chosen ->> 'everything')::boolean, false);
-  v_subjects uuid[] := array_remove(array[actor.tenant_id, app.own_agent(actor), project.id,
-    (app.own_active_run(actor)).id], null);
+  v_subjects uuid[] := array_remove(array[actor.tenant_id, app.own_agent(actor), (app.own_active_run(actor)).id], null)
+    || case when project.id is not null then array[project.id]
+      else array(select p.id from public.projects p where p.tenant_id = actor.tenant_id) end;
   v_tasks uuid[] := array(
     select t.id from app.tasks_by_status(project, 'in_progress', 100) t
     where t.locked_by_user = actor.user_id
@@ -268,18 +298,16 @@ declare
     where s.words @@ (v_reach && given_memories.words) and s.tenant_id = actor.tenant_id limit 1000) end;
 begin
   return query
-    select x, row_number() over (order by (x.task_id = any (v_tasks)) is true desc,
+    select x::public.agent_memory, row_number() over (order by (x.task_id = any (v_tasks)) is true desc,
         array_position('{run,agent,project,workspace}'::text[], x.scope),
         extract(epoch from app.now() - x.created_at) / 86400 + 30 * (1 - x.confidence), x.id desc)
-    from public.agent_memory x
-    left join public.projects p on p.tenant_id = x.tenant_id and p.id = x.project_id
-    where x.tenant_id = actor.tenant_id
-      and (v_everything or x.subject_id = any (v_subjects) or project.id is null and x.scope = 'project')
-      and (project.id is null or x.project_id is null or x.project_id = project.id)
-      and (v_everything and x.status <> 'forgotten'
-        or x.superseded_by is null and (x.expires_at <= app.now()) is not true
-          and (x.status = 'approved'
-            or x.status = 'noted' and not app.asks_approval(coalesce(project.rules, p.rules))))
+    from (
+      select m.* from app.standing_memories(actor.tenant_id, v_subjects, app.now()) m
+      left join public.projects p on p.tenant_id = m.tenant_id and p.id = m.project_id
+      where not v_everything and (m.status = 'approved' or not app.asks_approval(coalesce(project.rules, p.rules)))
+      union all
+      select m.* from app.noted_memories(actor) m where v_everything) x
+    where (project.id is null or x.project_id is null or x.project_id = project.id)
       and (chosen ->> 'key' is null or lower(x.key) = lower(chosen ->> 'key'))
       and (chosen ->> 'scope' is null or x.scope = chosen ->> 'scope')
       and (chosen ->> 'kind' is null or x.kind = chosen ->> 'kind')
@@ -309,8 +337,8 @@ as $$
 $$;
 
 -- recall_memories(project?, query?, key?, scope?, kind?, include_all, characters) -> {memories, left_out?}: those that
--- are given, the most relevant first, as many as fit; with include_all also what is superseded, expired, proposed, or
--- another's. Raises not_found, invalid_input.
+-- are given, the most relevant first, as many as fit; with include_all also what is superseded, expired, or another's,
+-- and for a person what waits for one. Raises not_found, invalid_input.
 create or replace function public.recall_memories(
   project text default null,
   query text default null,

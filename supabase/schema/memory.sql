@@ -39,6 +39,7 @@ create table public.agent_memory (
 CREATE INDEX idx_agent_memory_created ON public.agent_memory USING btree (tenant_id, created_at DESC, id DESC);
 CREATE INDEX idx_agent_memory_project_id ON public.agent_memory USING btree (project_id);
 CREATE INDEX idx_agent_memory_run_id ON public.agent_memory USING btree (tenant_id, run_id) WHERE (run_id IS NOT NULL);
+CREATE INDEX idx_agent_memory_standing ON public.agent_memory USING btree (tenant_id, subject_id) WHERE ((superseded_by IS NULL) AND (status = ANY (ARRAY['noted'::text, 'approved'::text])));
 CREATE INDEX idx_agent_memory_subject_id ON public.agent_memory USING btree (tenant_id, subject_id, lower(key));
 CREATE INDEX idx_agent_memory_superseded_by ON public.agent_memory USING btree (tenant_id, superseded_by) WHERE (superseded_by IS NOT NULL);
 CREATE INDEX idx_agent_memory_task_id ON public.agent_memory USING btree (tenant_id, task_id) WHERE (task_id IS NOT NULL);
@@ -200,8 +201,9 @@ CREATE OR REPLACE FUNCTION app.given_memories(project public.projects, actor app
 AS $function$
 declare
   v_everything constant boolean := coalesce((chosen ->> 'everything')::boolean, false);
-  v_subjects uuid[] := array_remove(array[actor.tenant_id, app.own_agent(actor), project.id,
-    (app.own_active_run(actor)).id], null);
+  v_subjects uuid[] := array_remove(array[actor.tenant_id, app.own_agent(actor), (app.own_active_run(actor)).id], null)
+    || case when project.id is not null then array[project.id]
+      else array(select p.id from public.projects p where p.tenant_id = actor.tenant_id) end;
   v_tasks uuid[] := array(
     select t.id from app.tasks_by_status(project, 'in_progress', 100) t
     where t.locked_by_user = actor.user_id
@@ -212,18 +214,16 @@ declare
     where s.words @@ (v_reach && given_memories.words) and s.tenant_id = actor.tenant_id limit 1000) end;
 begin
   return query
-    select x, row_number() over (order by (x.task_id = any (v_tasks)) is true desc,
+    select x::public.agent_memory, row_number() over (order by (x.task_id = any (v_tasks)) is true desc,
         array_position('{run,agent,project,workspace}'::text[], x.scope),
         extract(epoch from app.now() - x.created_at) / 86400 + 30 * (1 - x.confidence), x.id desc)
-    from public.agent_memory x
-    left join public.projects p on p.tenant_id = x.tenant_id and p.id = x.project_id
-    where x.tenant_id = actor.tenant_id
-      and (v_everything or x.subject_id = any (v_subjects) or project.id is null and x.scope = 'project')
-      and (project.id is null or x.project_id is null or x.project_id = project.id)
-      and (v_everything and x.status <> 'forgotten'
-        or x.superseded_by is null and (x.expires_at <= app.now()) is not true
-          and (x.status = 'approved'
-            or x.status = 'noted' and not app.asks_approval(coalesce(project.rules, p.rules))))
+    from (
+      select m.* from app.standing_memories(actor.tenant_id, v_subjects, app.now()) m
+      left join public.projects p on p.tenant_id = m.tenant_id and p.id = m.project_id
+      where not v_everything and (m.status = 'approved' or not app.asks_approval(coalesce(project.rules, p.rules)))
+      union all
+      select m.* from app.noted_memories(actor) m where v_everything) x
+    where (project.id is null or x.project_id is null or x.project_id = project.id)
       and (chosen ->> 'key' is null or lower(x.key) = lower(chosen ->> 'key'))
       and (chosen ->> 'scope' is null or x.scope = chosen ->> 'scope')
       and (chosen ->> 'kind' is null or x.kind = chosen ->> 'kind')
@@ -341,6 +341,17 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.noted_memories(actor app.actor)
+ RETURNS SETOF public.agent_memory
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select x.* from public.agent_memory x
+  where x.tenant_id = actor.tenant_id
+    and (x.status in ('noted', 'approved') or x.status <> 'forgotten' and app.is_person(actor))
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.own_agent(actor app.actor)
  RETURNS uuid
  LANGUAGE sql
@@ -394,6 +405,24 @@ AS $function$
   select x.* from public.agent_memory x
   where x.tenant_id = same_memories.tenant_id and x.subject_id = same_memories.subject_id
     and lower(x.key) = lower(same_memories.key)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.standing_memories(tenant_id uuid, subjects uuid[], at timestamp with time zone)
+ RETURNS SETOF public.agent_memory
+ LANGUAGE sql
+ STABLE
+AS $function$
+  with recursive latest as (
+    select x.* from public.agent_memory x
+    where x.tenant_id = $1 and x.subject_id = any (subjects) and x.superseded_by is null
+      and x.status in ('noted', 'approved')
+    union all
+    select x.* from latest l
+    join public.agent_memory x on x.tenant_id = l.tenant_id and x.superseded_by = l.id
+    where l.expires_at <= at and x.status in ('noted', 'approved')
+  )
+  select l.* from latest l where (l.expires_at <= at) is not true
 $function$;
 -- owner cairn_owner
 

@@ -17,7 +17,8 @@ describe('what a person says of a memory', () => {
     const everywhere = await call(as('ada'), 'remember', { key: 'x', text: 'of all', scope: 'workspace' });
     expect(await recalled(as('bob'))).toEqual({ memories: [] });
     expect((await call(as('bob'), 'search', { query: '8443' }))['hits']).toEqual([]);
-    expect(await recalled(as('bob'), { include_all: true })).toMatchObject({
+    expect(await recalled(as('bob'), { include_all: true })).toMatchObject({ memories: [{ status: 'noted' }] });
+    expect(await recalled(person(as('bob')), { include_all: true })).toMatchObject({
       memories: [{ status: 'proposed' }, { status: 'noted' }],
     });
 
@@ -62,6 +63,17 @@ describe('what a person says of a memory', () => {
     await expect(forget(2)).rejects.toMatchObject({ code: 'illegal_transition' });
     await replay(as('ada'));
     expect(await verify(as('ada'))).toMatchObject({ ok: true });
+  });
+
+  test('keeps it from every agent, whatever it asks for, while it waits and when it is declined', async ({ as }) => {
+    await createProject(as('ada'), { rules: ASKING });
+    const { id: memory } = await remember(as('ada'), { key: 'port', text: '8443' });
+    for (const status of ['proposed', 'declined']) {
+      for (const asked of [{}, { include_all: true }, { include_all: true, key: 'port' }])
+        expect(await recalled(as('bob'), asked)).toEqual({ memories: [] });
+      expect(await recalled(person(as('bob')), { include_all: true })).toMatchObject({ memories: [{ status }] });
+      if (status === 'proposed') await decideMemory(person(as('ada')), { memory, decision: 'declined' });
+    }
   });
 
   test('is declined once', async ({ as }) => {

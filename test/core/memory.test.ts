@@ -146,6 +146,21 @@ describe('a memory', () => {
     expect(hits).toMatchObject([{ title: 'fact branch (expired)' }]);
   });
 
+  test('that has expired leaves its place to the one before of its key that has not', async ({ as, sql }) => {
+    await createProject(as('ada'));
+    await remember(as('ada'), { key: 'port', text: '8080' });
+    const ids: string[] = [];
+    for (const text of ['8443', '9000']) {
+      ids.push((await remember(as('ada'), { key: 'port', text, ttl_seconds: 3_600 })).id as string);
+    }
+    expect(texts(await recalled(as('ada')))).toEqual(['9000']);
+
+    await age(sql, { id: ids[1] as string, days: 1 });
+    expect(texts(await recalled(as('ada')))).toEqual(['8443']);
+    await age(sql, { id: ids[0] as string, days: 1 });
+    expect(texts(await recalled(as('ada')))).toEqual(['8080']);
+  });
+
   test('is one of a thousand for each project', { timeout: 60_000 }, async ({ as }) => {
     await createProject(as('ada'));
     const note = (key: string) => ({
