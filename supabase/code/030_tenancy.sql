@@ -352,9 +352,9 @@ $$;
 create or replace function app.read_ip(actor jsonb)
   returns inet
   language sql
-  immutable
+  stable
 as $$
-  select nullif(actor ->> 'ip', '')::inet
+  select case when app.caller_is_server() then nullif(actor ->> 'ip', '')::inet end
 $$;
 
 select app.define_on_tables($triggers$

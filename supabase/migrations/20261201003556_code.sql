@@ -693,9 +693,9 @@ $$;
 create or replace function app.read_ip(actor jsonb)
   returns inet
   language sql
-  immutable
+  stable
 as $$
-  select nullif(actor ->> 'ip', '')::inet
+  select case when app.caller_is_server() then nullif(actor ->> 'ip', '')::inet end
 $$;
 
 select app.define_on_tables($triggers$
@@ -16452,7 +16452,8 @@ declare
   v_user uuid := coalesce(app.as_uuid(person), (
     select m.user_id from public.memberships m join public.users u on u.id = m.user_id
     where m.tenant_id = actor.tenant_id and lower(person) in (lower(u.name), lower(u.email))
-    order by m.created_at, m.user_id limit 1));
+    -- A name is what its owner makes it, and may be another's address.
+    order by (lower(u.email) = lower(person)) is true desc, m.created_at, m.user_id limit 1));
 begin
   if v_user is null then
     perform app.fail('not_found', format('%s is no member of this workspace.', app.quoted_name(left(person, 80))), null,
@@ -19580,6 +19581,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003540', '78003ebbad8d64087f84927c9ebc1144ee59c994e006e1acd3997f9ad0f7a552', '0.1.0'),
   ('20261201003542', 'eb7c966aa7c08f3fd99cdd377f0d97af98c7a9a0113615e5c3fc5a164a354d07', '0.1.0'),
   ('20261201003555', '76050df5dca7b58228bde746e63b3206663221604f47b9d1a990353363d5e427', '0.1.0'),
-  ('code', 'c90e1c1f2dfdd1715f94a52da411b4e3df1619293a881c6a6749ff32f07d90ba', '0.1.0')
+  ('code', 'f53d0ac7ea1f6233dbb0b94bc3efc275cf74ac16a93ec26ae1cd9a29945ea65c', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -285,7 +285,8 @@ declare
   v_user uuid := coalesce(app.as_uuid(person), (
     select m.user_id from public.memberships m join public.users u on u.id = m.user_id
     where m.tenant_id = actor.tenant_id and lower(person) in (lower(u.name), lower(u.email))
-    order by m.created_at, m.user_id limit 1));
+    -- A name is what its owner makes it, and may be another's address.
+    order by (lower(u.email) = lower(person)) is true desc, m.created_at, m.user_id limit 1));
 begin
   if v_user is null then
     perform app.fail('not_found', format('%s is no member of this workspace.', app.quoted_name(left(person, 80))), null,

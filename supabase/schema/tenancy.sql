@@ -369,9 +369,9 @@ $function$;
 CREATE OR REPLACE FUNCTION app.read_ip(actor jsonb)
  RETURNS inet
  LANGUAGE sql
- IMMUTABLE
+ STABLE
 AS $function$
-  select nullif(actor ->> 'ip', '')::inet
+  select case when app.caller_is_server() then nullif(actor ->> 'ip', '')::inet end
 $function$;
 -- owner cairn_owner
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
+import { domainErrorFrom } from '../../errors.ts';
 import type { AUDIT_KINDS, AuditEntry } from '../../services/audit.ts';
 import { cleanLine } from '../../text.ts';
 import { person as tools } from '../../tools/person.ts';
@@ -17,7 +18,7 @@ type Chosen = { kind?: (typeof AUDIT_KINDS)[number]; agent?: string; command?: s
 export type AuditOptions = JsonOption & Chosen & { user?: string; follow?: true; limit: number };
 
 const FOLLOW_MS = 1_000;
-const FOLLOW_SIZE = 100;
+const FOLLOW_SIZE = 1_000;
 // What stands in columns of its own, or is an id that nobody reads.
 const ELSEWHERE = new Set(['by', 'run', 'approval', 'preset', 'by_person']);
 // What says itself what it is.
@@ -36,7 +37,10 @@ export async function runAudit(config: Config, options: AuditOptions): Promise<v
   await inLocalContext(config, async (ctx) => {
     const wanted = await asked(ctx);
     const { items, more } = await readEntries(ctx, wanted, limit);
-    if (follow) return followEntries({ json, printed: items }, () => readEntries(ctx, wanted, FOLLOW_SIZE));
+    if (follow)
+      return followEntries({ json, printed: items }, (latest) =>
+        readEntries(ctx, { ...wanted, since: latest ?? wanted.since }, FOLLOW_SIZE),
+      );
     printResult({ entries: items, more }, json ? { json } : {}, () => [
       ...(items.length === 0 ? [noneOf(options)] : auditTable(items)),
       ...(more ? [styled('dim', `Only the latest ${items.length}; --limit shows more.`)] : []),
@@ -92,21 +96,33 @@ function moreOf({ details = {} }: AuditEntry): string {
 
 type Following = { json: boolean | undefined; printed: readonly AuditEntry[] };
 
-/** Prints what there was, and then each entry as it comes, until the person leaves. */
-function followEntries({ json, printed }: Following, read: () => Promise<Found>): Promise<void> {
-  const known = new Set<string>();
+/**
+ * Prints what there was, and then each entry as it comes, until the person leaves. Waits for a database that went away.
+ * `read` finds those from a time on.
+ */
+function followEntries(
+  { json, printed }: Following,
+  read: (since: string | undefined) => Promise<Found>,
+): Promise<void> {
+  let last: readonly AuditEntry[] = [];
   const print = (entries: readonly AuditEntry[]) => {
-    for (const entry of entries.toReversed()) {
-      if (known.has(entry.id)) continue;
-      known.add(entry.id);
-      printLine(json ? JSON.stringify(entry) : lineOf(entry));
-    }
+    const known = new Set(last.map(({ id }) => id));
+    const added = entries.filter(({ id }) => !known.has(id));
+    for (const entry of added.toReversed()) printLine(json ? JSON.stringify(entry) : lineOf(entry));
+    if (entries.length > 0) last = entries;
   };
   print(printed);
   return untilLeft(async ({ signal }) => {
     while (!signal.aborted) {
       await sleep(FOLLOW_MS, undefined, { signal }).catch(() => {});
-      if (!signal.aborted) print((await read()).items);
+      if (signal.aborted) return;
+      try {
+        print((await read(last[0]?.at)).items);
+      } catch (thrown) {
+        const error = domainErrorFrom(thrown);
+        if (!error.retryable) throw thrown;
+        process.stderr.write(`cairn: ${error.message} Trying again.\n`);
+      }
     }
   });
 }
