@@ -1,4 +1,5 @@
-// Text of others in Markdown: shown as it was written, it makes no heading, link, picture or HTML of its own.
+// Text of others in Markdown: shown as it was written, it makes no heading, list, picture or HTML of its own, and no link but
+// those that a page makes of any bare address, name or number, as GitHub does of `https://…`, `@name` and `#12`.
 
 const SPECIAL = /[\\`*[\]<>&|~]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu;
 /** What makes a heading, a list, a quotation, a rule or a table where a line begins with it. */
