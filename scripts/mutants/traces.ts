@@ -59,6 +59,14 @@ export const TRACES = Object.freeze([
       name: 'keeps what was said only where its project says so',
     },
   ]),
+  ...of('T53', 'test/telemetry/what-was-said.test.ts', [
+    {
+      file: 'src/telemetry/step.ts',
+      find: 'return { error: failureText(status, kind), ',
+      replace: 'return { error: told ?? failureText(status, kind), ',
+      name: 'is in no word of a step that is sent, also where it failed: a call of Claude Code',
+    },
+  ]),
   ...of('T53', SENDER_SUITE, [
     {
       file: 'src/runner/step-sender.ts',

@@ -23,7 +23,7 @@ export type Reported = {
   resource: Attributes;
   /** The body of a log record, where it is text. */
   text?: string;
-  /** What failed, where it did. */
+  /** What failed as it was told, where it did; it may say nothing, or quote what was said. */
   error?: string;
 };
 
@@ -154,7 +154,7 @@ function spanOf(given: unknown, resource: Attributes): Reported | undefined {
     endedAt: timeOf(span.endTimeUnixNano),
     attributes: attributesOf(span.attributes),
     resource,
-    ...(failed && { error: span.status?.message || 'It failed.' }),
+    ...(failed && { error: span.status?.message ?? '' }),
   };
 }
 

@@ -86,6 +86,7 @@ export class StepTree {
     const above = told.under === undefined ? this.#resolve(parent, run) : idOf(run, told.under);
     const waited = told.waitedMs ?? sumOf(one.spanId === undefined ? undefined : this.#waits.get(one.spanId));
     const { tokens } = told;
+    const said = { ...told.content, ...(told.toldError !== undefined && { error: told.toldError }) };
     return {
       trace_id: run.replaceAll('-', ''),
       span_id: spanId,
@@ -109,7 +110,7 @@ export class StepTree {
       }),
       ...(waited !== undefined && { waited_ms: Math.round(waited) }),
       ...(told.error !== undefined && { error: firstOf(clean(told.error), ERROR_MAX) }),
-      ...(told.content !== undefined && Object.keys(told.content).length > 0 && { content: fitting(told.content) }),
+      ...(Object.keys(said).length > 0 && { content: fitting(said) }),
     };
   }
 

@@ -78,7 +78,7 @@ describe('what follows the conventions for generative AI', () => {
 
     expect(anyDialect(span('x', attributes, { error: 'It flew.' }))).toMatchObject({
       ...{ kind: 'tool_call', name: 'Bash', same: 'call c1', toolCallId: 'c1', toolType: 'shell' },
-      ...{ status: 'failed', error: 'It flew.', content: { args: '{}' } },
+      ...{ status: 'failed', error: 'It failed.', toldError: 'It flew.', content: { args: '{}' } },
     });
   });
 
