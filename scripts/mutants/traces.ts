@@ -7,6 +7,7 @@ const RECEIVER_SUITE = 'test/telemetry/receiver.test.ts';
 const CHATS_SUITE = 'test/core/chats.test.ts';
 const PATHS_SUITE = 'test/remote/otlp-paths.test.ts';
 const SEND_ON_SUITE = 'test/telemetry/send-on.test.ts';
+const HELD_SUITE = 'test/runner/held-steps.test.ts';
 const SENDER_SUITE = 'test/runner/step-sender.test.ts';
 
 /** Mutants of steps: who tells of them, what of them is kept, and what they cost. */
@@ -48,6 +49,28 @@ export const TRACES = Object.freeze([
       find: 'this.#takes.get(secret)',
       replace: '[...this.#takes.values()][0]',
       name: 'knows the one path that is its own, and only posts',
+    },
+  ]),
+  ...of('T52', HELD_SUITE, [
+    {
+      file: 'src/telemetry/dialects/claude.ts',
+      find: 'word.startsWith(OWN))?.slice(OWN.length)',
+      replace: "word !== '')?.replace(OWN, '')",
+      name: 'is no step where a program that the agent started reports it',
+    },
+  ]),
+  ...of('T53', HELD_SUITE, [
+    {
+      file: 'src/telemetry/reporting.ts',
+      find: '[...namesIn(env), ...variablesOfClaude(cwd, env)]',
+      replace: 'namesIn(env)',
+      name: 'stays where its environment or its settings send it, and no prompt goes there',
+    },
+    {
+      file: 'src/telemetry/reporting.ts',
+      find: '^(OTEL_EXPORTER_OTLP_|',
+      replace: '^(OTEL_EXPORTER_OTLP_ENDPOINT$|',
+      name: 'stays where its environment or its settings send it, and no prompt goes there',
     },
   ]),
   ...of('T53', SUITE, [

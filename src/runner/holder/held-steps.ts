@@ -50,7 +50,7 @@ export class HeldSteps {
     const tree = new StepTree(this.#reporting.dialect);
     const traces = new TtlCache<string>(TRACES);
     const { url, close } = this.#receiver.open((reported) => this.#take(reported, { tree, traces, windows }));
-    const settings = this.#reporting.settings(url, env);
+    const settings = this.#reporting.settings(url, program);
     if (settings === undefined) {
       close();
       return program;

@@ -13,10 +13,12 @@ import {
   toolTypeOf,
 } from '../step.ts';
 
+const OWN = 'claude_code.';
+
 /** A request is told of by a span and by a record, a call of a tool by two spans and by a record. */
 export const claude: Dialect = (reported) => {
   const { attributes } = reported;
-  switch (reported.name.replace(/^claude_code\./, '')) {
+  switch (ownName(reported)) {
     case 'interaction':
       return { ...turnOf(reported), ...ended(reported) };
     case 'user_prompt':
@@ -63,6 +65,14 @@ export const claude: Dialect = (reported) => {
       return reported.spanId === undefined ? undefined : PASSED;
   }
 };
+
+/**
+ * What it calls it. Nothing without its name is its own: programs that it starts inherit its environment, and may report
+ * to the same place.
+ */
+function ownName({ name, text = '' }: Reported): string | undefined {
+  return [name, text].find((word) => word.startsWith(OWN))?.slice(OWN.length);
+}
 
 function ended(reported: Reported): Pick<Observed, 'startedAt' | 'endedAt' | 'status'> {
   const { startedAt, endedAt = startedAt, attributes, error } = reported;
