@@ -59,6 +59,14 @@ export const TRACES = Object.freeze([
       name: 'is no step where a program that the agent started reports it',
     },
   ]),
+  ...of('core', HELD_SUITE, [
+    {
+      file: 'src/telemetry/tree.ts',
+      find: 'if (data === undefined) branch.rejected++;',
+      replace: 'if (data === undefined) branch.steps.push(this.#step(one, told, run));',
+      name: 'is left out by itself where it cannot be, and not without a word',
+    },
+  ]),
   ...of('T53', HELD_SUITE, [
     {
       file: 'src/telemetry/reporting.ts',

@@ -1,12 +1,13 @@
 // Gives what is told of steps its place in the tree of a run.
 import { createHash } from 'node:crypto';
-import type { Link, Step } from '../services/steps.ts';
+import { type Link, Step } from '../services/steps.ts';
 import { clean, cleanJson, cleanName, firstOf } from '../text.ts';
 import { TtlCache } from '../ttl-cache.ts';
-import type { Reported, Value } from './otlp.ts';
+import { LAST_MS, type Reported, type Value } from './otlp.ts';
 import type { Dialect, Observed, Passed } from './step.ts';
 
 export type Branch = { steps: Step[]; links: Link[] };
+type Grown = Branch & { rejected: number };
 
 /** Spans that may still be named by others: the oldest are forgotten. */
 const REMEMBERED = { lifeMs: 3_600_000, max: 20_000 };
@@ -16,9 +17,6 @@ const NAME_MAX = 200;
 const MODEL_MAX = 120;
 const ERROR_MAX = 2_000;
 const CONTENT_BYTES_MAX = 65_536;
-
-// The end of the year 9999.
-const LAST_MS = 253_402_300_799_999;
 
 type Place = { same: string } | { above: string | undefined };
 
@@ -41,9 +39,12 @@ export class StepTree {
     this.#waits = new TtlCache(remembered);
   }
 
-  /** Adds what was reported; answers by run, which `runOf` finds by when it began, in ms. */
-  add(reported: readonly Reported[], runOf: (one: Reported, time: number) => string | undefined): Map<string, Branch> {
-    const branches = new Map<string, Branch>();
+  /**
+   * Adds what was reported; answers by run, which `runOf` finds by when it began, in ms. `rejected` counts what can be no
+   * step, as with figures that no database holds: it would take all others that are sent with it along.
+   */
+  add(reported: readonly Reported[], runOf: (one: Reported, time: number) => string | undefined): Map<string, Grown> {
+    const branches = new Map<string, Grown>();
     const linked: { from: string; run: string }[] = [];
     for (const one of reported) {
       const told = this.#read(one);
@@ -52,7 +53,11 @@ export class StepTree {
       for (const run of this.#linked(one)) linked.push({ from: one.spanId ?? '', run });
       if ('passed' in told) continue;
       const run = runOf(one, told.startedAt);
-      if (run !== undefined) branchOf(branches, run).steps.push(this.#step(one, told, run));
+      if (run === undefined) continue;
+      const { data } = Step.safeParse(this.#step(one, told, run));
+      const branch = branchOf(branches, run);
+      if (data === undefined) branch.rejected++;
+      else branch.steps.push(data);
     }
     // Where they lead once all of it is told.
     for (const { from, run } of linked) branchOf(branches, run).links.push(linkOf(from, this.#resolve(from, run)));
@@ -141,8 +146,8 @@ export function partsOf({ steps, links }: Branch): Branch[] {
   return parts;
 }
 
-function branchOf(branches: Map<string, Branch>, run: string): Branch {
-  const branch = branches.get(run) ?? { steps: [], links: [] };
+function branchOf(branches: Map<string, Grown>, run: string): Grown {
+  const branch = branches.get(run) ?? { steps: [], links: [], rejected: 0 };
   branches.set(run, branch);
   return branch;
 }

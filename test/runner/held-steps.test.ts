@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { newId } from '../../src/events/ids.ts';
 import { HeldSteps } from '../../src/runner/holder/held-steps.ts';
-import type { FromHolder } from '../../src/runner/holder/messages.ts';
+import { FromHolder } from '../../src/runner/holder/messages.ts';
 import type { Program } from '../../src/runner/process-group.ts';
 
 type Steps = Extract<FromHolder, { say: 'steps' }>;
@@ -44,12 +44,15 @@ function span(traceId: string, more: object = {}) {
 }
 
 async function report({ env }: Program, ...spans: object[]): Promise<number> {
-  const { status } = await fetch(env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] ?? '', {
+  return (await post(env, ...spans)).status;
+}
+
+function post(env: Program['env'], ...spans: object[]): Promise<Response> {
+  return fetch(env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] ?? '', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] }),
   });
-  return status;
 }
 
 const trace = (of: string) => of.repeat(32);
@@ -149,6 +152,35 @@ describe('what an agent reports', () => {
     const own = { ...PROGRAM, env: { CLAUDE_CONFIG_DIR: dir } };
     expect(steps.reporting(own)).toEqual(own);
     await rm(dir, { recursive: true });
+  });
+
+  test.for([
+    ['input_tokens', { attributes: [{ key: 'input_tokens', value: { doubleValue: 1e300 } }] }, '1'],
+    ['input_tokens', { attributes: [{ key: 'input_tokens', value: { intValue: '9007199254740991' } }] }, '1'],
+    ['endTimeUnixNano', { endTimeUnixNano: '1e30' }, undefined],
+    ['startTimeUnixNano', { startTimeUnixNano: '1e400', endTimeUnixNano: '-1' }, undefined],
+  ] as const)(
+    'is left out by itself where it cannot be, and not without a word: %s %j',
+    async ([, wrong, rejected]) => {
+      const { steps, told } = await hold();
+      const { env } = steps.reporting(PROGRAM);
+      steps.begin(newId(), CWD);
+
+      const answer = await post(env, span(trace('a'), wrong), span(trace('a')));
+
+      expect(answer.status).toBe(200);
+      expect(await answer.json()).toEqual(
+        rejected === undefined ? {} : { partialSuccess: expect.objectContaining({ rejectedSpans: rejected }) },
+      );
+      expect(told[0]?.steps).toHaveLength(rejected === undefined ? 2 : 1);
+      expect(FromHolder.safeParse(told[0]).data).toEqual(told[0]);
+    },
+  );
+
+  test('of another build is read as far as it can be', () => {
+    const told = { say: 'steps', id: 7, run: newId(), steps: [{ kind: 'thought' }], links: [{ from: 'x' }] };
+
+    expect(FromHolder.parse(told)).toEqual({ ...told, steps: [], links: [] });
   });
 
   test('is no step where a program that the agent started reports it', async () => {

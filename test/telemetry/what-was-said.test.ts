@@ -87,7 +87,10 @@ async function sentOf(reported: Reported, keeps_content?: true) {
     refused: () => {},
   });
   sender.know({ run: { id: run }, lock_token: 1, keeps_content } as Started);
-  const { steps, links } = new StepTree(anyDialect).add([reported], () => run).get(run) ?? { steps: [], links: [] };
+  const { steps, links } = new StepTree(anyDialect).add([reported], () => run).get(run) ?? {
+    steps: [],
+    links: [],
+  };
   sender.add({ id: 1, run, steps, links });
   await sender.end(1_000);
   return sent;
