@@ -98,6 +98,19 @@ export const TRACES = Object.freeze([
       name: 'is in no word of a step that is sent, also where it failed: a call of Claude Code',
     },
   ]),
+  ...of('core', SENDER_SUITE, [
+    {
+      file: 'src/runner/step-sender.ts',
+      find: '        failuresMax: FAILURES_MAX,\n',
+      name: 'that the server fails at keep no other run waiting, and are given up',
+    },
+    {
+      file: 'src/runner/step-sender.ts',
+      find: 'setTimeout(() => this.#leaveOut(left), EARLY_MS_MAX).unref()',
+      replace: 'void 0',
+      name: 'of a run that nobody has any more are not kept for ever',
+    },
+  ]),
   ...of('T53', SENDER_SUITE, [
     {
       file: 'src/runner/step-sender.ts',
