@@ -31,12 +31,15 @@ export class StepTree {
   readonly #awaited: TtlCache<Set<string>>;
   /** By span, how long each of those under it waited. */
   readonly #waits: TtlCache<Map<string, number>>;
+  /** By span, the calls of tools, of which a wait may still be told. */
+  readonly #calls: TtlCache<{ run: string; step: Step }>;
 
   constructor(read: Dialect, remembered = REMEMBERED) {
     this.#read = read;
     this.#places = new TtlCache(remembered);
     this.#awaited = new TtlCache(remembered);
     this.#waits = new TtlCache(remembered);
+    this.#calls = new TtlCache(remembered);
   }
 
   /**
@@ -46,11 +49,15 @@ export class StepTree {
   add(reported: readonly Reported[], runOf: (one: Reported, time: number) => string | undefined): Map<string, Grown> {
     const branches = new Map<string, Grown>();
     const linked: { from: string; run: string }[] = [];
-    for (const one of reported) {
+    const read = reported.flatMap((one) => {
       const told = this.#read(one);
-      if (told === undefined) continue;
+      return told === undefined ? [] : [{ one, told }];
+    });
+    for (const { one, told } of read) {
       this.#place(one, told);
       for (const run of this.#linked(one)) linked.push({ from: one.spanId ?? '', run });
+    }
+    for (const { one, told } of read) {
       if ('passed' in told) continue;
       const run = runOf(one, told.startedAt);
       if (run === undefined) continue;
@@ -58,10 +65,25 @@ export class StepTree {
       const branch = branchOf(branches, run);
       if (data === undefined) branch.rejected++;
       else branch.steps.push(data);
+      if (data?.kind === 'tool_call' && one.spanId !== undefined) {
+        const { content: _, ...step } = data;
+        this.#calls.set(one.spanId, { run, step });
+      }
     }
+    for (const { one, told } of read) if ('passed' in told) this.#tellWait(one, branches);
     // Where they lead once all of it is told.
     for (const { from, run } of linked) branchOf(branches, run).links.push(linkOf(from, this.#resolve(from, run)));
     return branches;
+  }
+
+  /** Tells a call once more of which a wait was told after it. */
+  #tellWait({ parentSpanId = '' }: Reported, branches: Map<string, Grown>): void {
+    const call = this.#calls.get(parentSpanId);
+    const waited = sumOf(this.#waits.get(parentSpanId));
+    if (call === undefined || waited === undefined || waited === call.step.waited_ms) return;
+    const step = { ...call.step, waited_ms: waited };
+    this.#calls.set(parentSpanId, { ...call, step });
+    branchOf(branches, call.run).steps.push(step);
   }
 
   #place({ spanId, parentSpanId }: Reported, told: Observed | Passed): void {
@@ -113,7 +135,7 @@ export class StepTree {
         tokens_cached: tokens.cached,
         tokens_cache_written: tokens.cacheWritten,
       }),
-      ...(waited !== undefined && { waited_ms: Math.round(waited) }),
+      ...(waited !== undefined && { waited_ms: waited }),
       ...(told.error !== undefined && { error: firstOf(clean(told.error), ERROR_MAX) }),
       ...(Object.keys(said).length > 0 && { content: fitting(said) }),
     };
@@ -162,7 +184,7 @@ function idOf(run: string, same: string): string {
 }
 
 function sumOf(waits: ReadonlyMap<string, number> | undefined): number | undefined {
-  return waits && [...waits.values()].reduce((sum, ms) => sum + ms, 0);
+  return waits && Math.round([...waits.values()].reduce((sum, ms) => sum + ms, 0));
 }
 
 /** A time that can be written; the server does not believe those that cannot be. */
