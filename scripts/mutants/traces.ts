@@ -7,6 +7,7 @@ const RECEIVER_SUITE = 'test/telemetry/receiver.test.ts';
 const CHATS_SUITE = 'test/core/chats.test.ts';
 const PATHS_SUITE = 'test/remote/otlp-paths.test.ts';
 const SEND_ON_SUITE = 'test/telemetry/send-on.test.ts';
+const HELD_SUITE = 'test/runner/held-steps.test.ts';
 const SENDER_SUITE = 'test/runner/step-sender.test.ts';
 
 /** Mutants of steps: who tells of them, what of them is kept, and what they cost. */
@@ -50,6 +51,44 @@ export const TRACES = Object.freeze([
       name: 'knows the one path that is its own, and only posts',
     },
   ]),
+  ...of('T52', HELD_SUITE, [
+    {
+      file: 'src/telemetry/dialects/claude.ts',
+      find: 'word.startsWith(OWN))?.slice(OWN.length)',
+      replace: "word !== '')?.replace(OWN, '')",
+      name: 'is no step where a program that the agent started reports it',
+    },
+  ]),
+  ...of('core', HELD_SUITE, [
+    {
+      file: 'src/telemetry/tree.ts',
+      find: 'if (data === undefined) branch.rejected++;',
+      replace: 'if (data === undefined) branch.steps.push(this.#step(one, told, run));',
+      name: 'is left out by itself where it cannot be, and not without a word',
+    },
+  ]),
+  ...of('core', 'test/telemetry/programs.test.ts', [
+    {
+      file: 'src/telemetry/tree.ts',
+      find: 'this.#tellWait(one, branches)',
+      replace: 'void branches',
+      name: 'waited as long as its calls did, however often and in whatever order that comes',
+    },
+  ]),
+  ...of('T53', HELD_SUITE, [
+    {
+      file: 'src/telemetry/reporting.ts',
+      find: '[...namesIn(env), ...variablesOfClaude(cwd, env)]',
+      replace: 'namesIn(env)',
+      name: 'stays where its environment or its settings send it, and no prompt goes there',
+    },
+    {
+      file: 'src/telemetry/reporting.ts',
+      find: '^(OTEL_EXPORTER_OTLP_|',
+      replace: '^(OTEL_EXPORTER_OTLP_ENDPOINT$|',
+      name: 'stays where its environment or its settings send it, and no prompt goes there',
+    },
+  ]),
   ...of('T53', SUITE, [
     {
       file: SQL,
@@ -57,6 +96,27 @@ export const TRACES = Object.freeze([
       find: 'case when v_keeps then g.content end',
       replace: 'g.content',
       name: 'keeps what was said only where its project says so',
+    },
+  ]),
+  ...of('T53', 'test/telemetry/what-was-said.test.ts', [
+    {
+      file: 'src/telemetry/step.ts',
+      find: 'return { error: failureText(status, kind), ',
+      replace: 'return { error: told ?? failureText(status, kind), ',
+      name: 'is in no word of a step that is sent, also where it failed: a call of Claude Code',
+    },
+  ]),
+  ...of('core', SENDER_SUITE, [
+    {
+      file: 'src/runner/step-sender.ts',
+      find: '        failuresMax: FAILURES_MAX,\n',
+      name: 'that the server fails at keep no other run waiting, and are given up',
+    },
+    {
+      file: 'src/runner/step-sender.ts',
+      find: 'setTimeout(() => this.#leaveOut(left), EARLY_MS_MAX).unref()',
+      replace: 'void 0',
+      name: 'of a run that nobody has any more are not kept for ever',
     },
   ]),
   ...of('T53', SENDER_SUITE, [

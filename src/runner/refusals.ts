@@ -6,7 +6,12 @@ const UNANSWERED: ReadonlySet<ErrorCode> = new Set(['unavailable', 'rate_limited
 
 /** Tells whether the server has refused a call, and would refuse it again. */
 export function isRefusal(error: unknown): error is DomainError {
-  return error instanceof DomainError && !error.retryable && error.code !== 'internal';
+  return error instanceof DomainError && !error.retryable && !isFailure(error);
+}
+
+/** Tells whether the server failed at a call, which it may do each time. */
+export function isFailure(error: unknown): boolean {
+  return error instanceof DomainError && error.code === 'internal';
 }
 
 /** Tells whether a refused beat, or a refused look at what must be known, is the end of the runner. */

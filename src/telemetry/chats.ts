@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { Context } from '../context.ts';
-import { addChatSteps, type Chat, Step } from '../services/steps.ts';
+import { addChatSteps, type Chat } from '../services/steps.ts';
 import { TtlCache } from '../ttl-cache.ts';
 import type { Reported } from './otlp.ts';
 import { anyDialect, programOf } from './programs.ts';
@@ -64,11 +64,10 @@ export class Chats {
       if (key === undefined) rejected++;
       return key;
     });
-    const chats = [...branches].flatMap(([key, { steps, links }]) => {
+    const chats = [...branches].flatMap(([key, { rejected: wrong, ...branch }]) => {
       const chat = this.#chats.get(key);
-      const valid = steps.filter((step) => Step.safeParse(step).success);
-      rejected += steps.length - valid.length;
-      return chat === undefined || valid.length + links.length === 0 ? [] : [{ chat, branch: { steps: valid, links } }];
+      rejected += wrong;
+      return chat === undefined ? [] : [{ chat, branch }];
     });
     return { chats, rejected };
   }

@@ -48,15 +48,17 @@ function spanOf({ run, agent, step }: RunStep) {
   };
 }
 
-function statusOf({ status, error }: Step): object {
-  if (status === 'failed') return { status: { message: error ?? 'It failed.', code: ERROR } };
+function statusOf({ status, error, content }: Step): object {
+  if (status === 'failed') {
+    return { status: { message: textOf(content?.['error']) ?? error ?? 'It failed.', code: ERROR } };
+  }
   return status === 'completed' ? { status: { code: OK } } : {};
 }
 
 function saidIn({ kind, content }: Step): Record<string, Given> {
   if (content === undefined) return {};
   if (kind === 'tool_call') {
-    const { result, ...given } = content;
+    const { result, error: _, ...given } = content;
     return { 'gen_ai.tool.call.arguments': textOf(given), 'gen_ai.tool.call.result': textOf(result) };
   }
   return {

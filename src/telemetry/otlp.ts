@@ -23,7 +23,7 @@ export type Reported = {
   resource: Attributes;
   /** The body of a log record, where it is text. */
   text?: string;
-  /** What failed, where it did. */
+  /** What failed as it was told, where it did; it may say nothing, or quote what was said. */
   error?: string;
 };
 
@@ -31,6 +31,9 @@ const MESSAGES: Readonly<Record<Signal, Message>> = Object.freeze({ traces: TRAC
 
 /** One request has at most so many spans or records: an exporter sends some hundred at once. */
 const ITEMS_MAX = 10_000;
+
+// The end of the year 9999.
+export const LAST_MS = 253_402_300_799_999;
 
 /** A value nests at most so deep; what is deeper is left out. */
 const DEPTH_MAX = 8;
@@ -145,16 +148,17 @@ function spanOf(given: unknown, resource: Attributes): Reported | undefined {
   if (span === undefined || traceId === undefined || spanId === undefined) return undefined;
   const parentSpanId = idOf(span.parentSpanId, 16);
   const failed = Number(span.status?.code) === 2;
+  const endedAt = timeOf(span.endTimeUnixNano);
   return {
     name: span.name ?? '',
     traceId,
     spanId,
     ...(parentSpanId !== undefined && { parentSpanId }),
     startedAt: timeOf(span.startTimeUnixNano),
-    endedAt: timeOf(span.endTimeUnixNano),
+    ...(endedAt > 0 && { endedAt }),
     attributes: attributesOf(span.attributes),
     resource,
-    ...(failed && { error: span.status?.message || 'It failed.' }),
+    ...(failed && { error: span.status?.message ?? '' }),
   };
 }
 
@@ -184,10 +188,10 @@ function idOf(given: string | undefined, length: number): string | undefined {
   return id.length === length && /^[0-9a-f]+$/.test(id) && !/^0+$/.test(id) ? id : undefined;
 }
 
-/** Nanoseconds as decimal text or a number, in ms; 0 where it says none. */
+/** Nanoseconds as decimal text or a number, in ms; 0 where it says none that a calendar has. */
 function timeOf(nanoseconds: string | number | undefined): number {
   const ms = Number(nanoseconds ?? 0) / 1e6;
-  return Number.isFinite(ms) && ms > 0 ? ms : 0;
+  return ms > 0 && ms <= LAST_MS ? ms : 0;
 }
 
 const KeyValue = z.object({ key: z.string(), value: z.unknown() });

@@ -8,8 +8,8 @@ import type { Reported } from './otlp.ts';
 const LOOPBACK = '127.0.0.1';
 const RETRY_SECONDS = '5';
 
-/** Takes what was reported; false when there is no room for it now. */
-export type Take = (reported: readonly Reported[]) => boolean;
+/** Takes what was reported, but for so much of it that can be nothing; undefined when there is no room for it now. */
+export type Take = (reported: readonly Reported[]) => { rejected: number } | undefined;
 
 /** Takes reports on loopback. Each who reports has a path of its own, which nobody else knows. */
 export class Receiver {
@@ -61,9 +61,13 @@ export class Receiver {
       const { 'content-type': type, 'content-encoding': encoding } = request.headers;
       const body = await readIncoming(request, BODY_BYTES_MAX);
       const { reported, rejected } = await takeExport({ signal, type, encoding, body });
-      const answer = acceptance({ signal, type }, rejected);
-      if (take(reported)) response.writeHead(200, { 'content-type': answer.type }).end(answer.body);
-      else response.writeHead(429, { 'retry-after': RETRY_SECONDS }).end();
+      const taken = take(reported);
+      if (taken === undefined) {
+        response.writeHead(429, { 'retry-after': RETRY_SECONDS }).end();
+        return;
+      }
+      const answer = acceptance({ signal, type }, rejected + taken.rejected);
+      response.writeHead(200, { 'content-type': answer.type }).end(answer.body);
     } catch (error) {
       const { code, message } = domainErrorFrom(error);
       if (!response.headersSent) response.writeHead(ERROR_CODES[code].status, { 'content-type': 'text/plain' });

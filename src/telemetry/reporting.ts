@@ -1,3 +1,4 @@
+import { variablesOfClaude } from './claude-settings.ts';
 import { claude } from './dialects/claude.ts';
 import { codex } from './dialects/codex.ts';
 import { gemini } from './dialects/gemini.ts';
@@ -7,8 +8,16 @@ import type { Dialect } from './step.ts';
 export type Reporting = {
   dialect: Dialect;
   /** What its process needs to report to a server of OTLP/HTTP; undefined where it reports to another already. */
-  settings(url: string, env: NodeJS.ProcessEnv): { env: Record<string, string>; args: string[] } | undefined;
+  settings(url: string, program: Started): { env: Record<string, string>; args: string[] } | undefined;
 };
+type Started = { env: NodeJS.ProcessEnv; cwd: string };
+
+/**
+ * Variables that say whether and where a program reports. Where one is set, what is said here may go to the server that
+ * it names, prompts and all.
+ */
+const ELSEWHERE =
+  /^(OTEL_EXPORTER_OTLP_|OTEL_(LOGS|TRACES|METRICS)_EXPORTER$|GEMINI_TELEMETRY_)|^CLAUDE_CODE_ENABLE_TELEMETRY$/;
 
 const SOON_MS = '1000';
 
@@ -16,10 +25,8 @@ const SOON_MS = '1000';
 export const REPORTING: Readonly<Record<string, Reporting>> = Object.freeze({
   claude: {
     dialect: claude,
-    settings(url, env) {
-      if (env['CLAUDE_CODE_ENABLE_TELEMETRY'] !== undefined || env['OTEL_EXPORTER_OTLP_ENDPOINT'] !== undefined) {
-        return undefined;
-      }
+    settings(url, { env, cwd }) {
+      if (reportsElsewhere([...namesIn(env), ...variablesOfClaude(cwd, env)])) return undefined;
       return {
         args: [],
         env: {
@@ -28,8 +35,11 @@ export const REPORTING: Readonly<Record<string, Reporting>> = Object.freeze({
           CLAUDE_CODE_ENHANCED_TELEMETRY_BETA: '1',
           OTEL_TRACES_EXPORTER: 'otlp',
           OTEL_LOGS_EXPORTER: 'otlp',
-          OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
-          OTEL_EXPORTER_OTLP_ENDPOINT: url,
+          // Of each signal by itself: these outrank what a setting that is not seen here says of all.
+          OTEL_EXPORTER_OTLP_LOGS_PROTOCOL: 'http/json',
+          OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: `${url}/v1/logs`,
+          OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json',
+          OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${url}/v1/traces`,
           OTEL_LOGS_EXPORT_INTERVAL: SOON_MS,
           OTEL_TRACES_EXPORT_INTERVAL: SOON_MS,
           // What was said stays on the machine unless its project keeps it.
@@ -44,15 +54,15 @@ export const REPORTING: Readonly<Record<string, Reporting>> = Object.freeze({
     settings(url) {
       // It takes no path of its own, and its logs say all that its spans say.
       const exporter = `otel.exporter={otlp-http={endpoint=${JSON.stringify(`${url}/v1/logs`)},protocol="json"}}`;
-      return { args: ['-c', exporter, '-c', 'otel.log_user_prompt=true'], env: {} };
+      // Its prompts are in its spans, too: those go nowhere.
+      const others = ['-c', 'otel.trace_exporter="none"', '-c', 'otel.log_user_prompt=true'];
+      return { args: ['-c', exporter, ...others], env: {} };
     },
   },
   gemini: {
     dialect: gemini,
-    settings(url, env) {
-      if (env['GEMINI_TELEMETRY_ENABLED'] !== undefined || env['OTEL_EXPORTER_OTLP_ENDPOINT'] !== undefined) {
-        return undefined;
-      }
+    settings(url, { env }) {
+      if (reportsElsewhere(namesIn(env))) return undefined;
       return {
         args: [],
         env: {
@@ -66,3 +76,11 @@ export const REPORTING: Readonly<Record<string, Reporting>> = Object.freeze({
     },
   },
 });
+
+function namesIn(env: NodeJS.ProcessEnv): string[] {
+  return Object.keys(env).filter((name) => env[name] !== undefined);
+}
+
+function reportsElsewhere(variables: readonly string[]): boolean {
+  return variables.some((name) => ELSEWHERE.test(name));
+}

@@ -26,7 +26,10 @@ export type Observed = {
   /** Tokens in are all of them, with those that were read from a cache or written to one. */
   tokens?: { in: number; out: number; cached: number; cacheWritten: number };
   waitedMs?: number;
+  /** What failed, in words that quote nothing of what was said. */
   error?: string | undefined;
+  /** The same as it was told: it may quote arguments, files and answers, and is kept where those are. */
+  toldError?: string | undefined;
   content?: Record<string, Value>;
 };
 
@@ -54,6 +57,19 @@ export function numberIn(attributes: Attributes, ...names: string[]): number | u
     if (typeof number === 'number' && Number.isFinite(number) && number >= 0) return Math.trunc(number);
   }
   return undefined;
+}
+
+/** What failed: the status or the kind of error that is named, and by itself how it was told. */
+export function failureOf(attributes: Attributes, told?: string): Pick<Observed, 'error' | 'toldError'> {
+  const status = numberIn(attributes, 'status_code', 'http.response.status_code') ?? 0;
+  const kind = textIn(attributes, 'error_type', 'error_class', 'error.type') ?? '';
+  return { error: failureText(status, kind), ...(told && { toldError: told }) };
+}
+
+function failureText(status: number, kind: string): string {
+  if (status >= 400 && status <= 599) return `It was answered with ${status}.`;
+  // A name of a kind of error is one word; anything longer may be a message.
+  return /^[A-Za-z_][\w.:]{0,60}$/.test(kind) ? `It failed: ${kind}.` : 'It failed.';
 }
 
 /** The times of a record that is written when what it tells of has ended. */

@@ -1,12 +1,13 @@
 // Gives what is told of steps its place in the tree of a run.
 import { createHash } from 'node:crypto';
-import type { Link, Step } from '../services/steps.ts';
+import { type Link, Step } from '../services/steps.ts';
 import { clean, cleanJson, cleanName, firstOf } from '../text.ts';
 import { TtlCache } from '../ttl-cache.ts';
-import type { Reported, Value } from './otlp.ts';
+import { LAST_MS, type Reported, type Value } from './otlp.ts';
 import type { Dialect, Observed, Passed } from './step.ts';
 
 export type Branch = { steps: Step[]; links: Link[] };
+type Grown = Branch & { rejected: number };
 
 /** Spans that may still be named by others: the oldest are forgotten. */
 const REMEMBERED = { lifeMs: 3_600_000, max: 20_000 };
@@ -16,9 +17,6 @@ const NAME_MAX = 200;
 const MODEL_MAX = 120;
 const ERROR_MAX = 2_000;
 const CONTENT_BYTES_MAX = 65_536;
-
-// The end of the year 9999.
-const LAST_MS = 253_402_300_799_999;
 
 type Place = { same: string } | { above: string | undefined };
 
@@ -33,30 +31,59 @@ export class StepTree {
   readonly #awaited: TtlCache<Set<string>>;
   /** By span, how long each of those under it waited. */
   readonly #waits: TtlCache<Map<string, number>>;
+  /** By span, the calls of tools, of which a wait may still be told. */
+  readonly #calls: TtlCache<{ run: string; step: Step }>;
 
   constructor(read: Dialect, remembered = REMEMBERED) {
     this.#read = read;
     this.#places = new TtlCache(remembered);
     this.#awaited = new TtlCache(remembered);
     this.#waits = new TtlCache(remembered);
+    this.#calls = new TtlCache(remembered);
   }
 
-  /** Adds what was reported; answers by run, which `runOf` finds by when it began, in ms. */
-  add(reported: readonly Reported[], runOf: (one: Reported, time: number) => string | undefined): Map<string, Branch> {
-    const branches = new Map<string, Branch>();
+  /**
+   * Adds what was reported; answers by run, which `runOf` finds by when it began, in ms. `rejected` counts what can be no
+   * step, as with figures that no database holds: it would take all others that are sent with it along.
+   */
+  add(reported: readonly Reported[], runOf: (one: Reported, time: number) => string | undefined): Map<string, Grown> {
+    const branches = new Map<string, Grown>();
     const linked: { from: string; run: string }[] = [];
-    for (const one of reported) {
+    const read = reported.flatMap((one) => {
       const told = this.#read(one);
-      if (told === undefined) continue;
+      return told === undefined ? [] : [{ one, told }];
+    });
+    for (const { one, told } of read) {
       this.#place(one, told);
       for (const run of this.#linked(one)) linked.push({ from: one.spanId ?? '', run });
+    }
+    for (const { one, told } of read) {
       if ('passed' in told) continue;
       const run = runOf(one, told.startedAt);
-      if (run !== undefined) branchOf(branches, run).steps.push(this.#step(one, told, run));
+      if (run === undefined) continue;
+      const { data } = Step.safeParse(this.#step(one, told, run));
+      const branch = branchOf(branches, run);
+      if (data === undefined) branch.rejected++;
+      else branch.steps.push(data);
+      if (data?.kind === 'tool_call' && one.spanId !== undefined) {
+        const { content: _, ...step } = data;
+        this.#calls.set(one.spanId, { run, step });
+      }
     }
+    for (const { one, told } of read) if ('passed' in told) this.#tellWait(one, branches);
     // Where they lead once all of it is told.
     for (const { from, run } of linked) branchOf(branches, run).links.push(linkOf(from, this.#resolve(from, run)));
     return branches;
+  }
+
+  /** Tells a call once more of which a wait was told after it. */
+  #tellWait({ parentSpanId = '' }: Reported, branches: Map<string, Grown>): void {
+    const call = this.#calls.get(parentSpanId);
+    const waited = sumOf(this.#waits.get(parentSpanId));
+    if (call === undefined || waited === undefined || waited === call.step.waited_ms) return;
+    const step = { ...call.step, waited_ms: waited };
+    this.#calls.set(parentSpanId, { ...call, step });
+    branchOf(branches, call.run).steps.push(step);
   }
 
   #place({ spanId, parentSpanId }: Reported, told: Observed | Passed): void {
@@ -86,6 +113,7 @@ export class StepTree {
     const above = told.under === undefined ? this.#resolve(parent, run) : idOf(run, told.under);
     const waited = told.waitedMs ?? sumOf(one.spanId === undefined ? undefined : this.#waits.get(one.spanId));
     const { tokens } = told;
+    const said = { ...told.content, ...(told.toldError !== undefined && { error: told.toldError }) };
     return {
       trace_id: run.replaceAll('-', ''),
       span_id: spanId,
@@ -107,9 +135,9 @@ export class StepTree {
         tokens_cached: tokens.cached,
         tokens_cache_written: tokens.cacheWritten,
       }),
-      ...(waited !== undefined && { waited_ms: Math.round(waited) }),
+      ...(waited !== undefined && { waited_ms: waited }),
       ...(told.error !== undefined && { error: firstOf(clean(told.error), ERROR_MAX) }),
-      ...(told.content !== undefined && Object.keys(told.content).length > 0 && { content: fitting(told.content) }),
+      ...(Object.keys(said).length > 0 && { content: fitting(said) }),
     };
   }
 
@@ -140,8 +168,8 @@ export function partsOf({ steps, links }: Branch): Branch[] {
   return parts;
 }
 
-function branchOf(branches: Map<string, Branch>, run: string): Branch {
-  const branch = branches.get(run) ?? { steps: [], links: [] };
+function branchOf(branches: Map<string, Grown>, run: string): Grown {
+  const branch = branches.get(run) ?? { steps: [], links: [], rejected: 0 };
   branches.set(run, branch);
   return branch;
 }
@@ -156,7 +184,7 @@ function idOf(run: string, same: string): string {
 }
 
 function sumOf(waits: ReadonlyMap<string, number> | undefined): number | undefined {
-  return waits && [...waits.values()].reduce((sum, ms) => sum + ms, 0);
+  return waits && Math.round([...waits.values()].reduce((sum, ms) => sum + ms, 0));
 }
 
 /** A time that can be written; the server does not believe those that cannot be. */

@@ -13,7 +13,9 @@ export function inTree(steps: readonly StoredStep[]): Branch[] {
   for (const step of steps.toSorted((one, other) => one.started_at.localeCompare(other.started_at))) {
     const { parent_span_id: parent } = step;
     const above = parent !== undefined && ids.has(parent) && parent !== step.span_id ? parent : undefined;
-    under.set(above, [...(under.get(above) ?? []), step]);
+    const siblings = under.get(above);
+    if (siblings === undefined) under.set(above, [step]);
+    else siblings.push(step);
   }
   const branches: Branch[] = [];
   // Not by calls: who reports may nest as deep as it likes.
@@ -25,10 +27,9 @@ export function inTree(steps: readonly StoredStep[]): Branch[] {
     under.delete(next.step.span_id);
   }
   // What is under each other has no top.
-  for (const step of [...under.values()].flat()) {
-    if (!branches.some((branch) => branch.step === step)) branches.push({ step, depth: 0 });
-  }
-  return branches;
+  const placed = new Set(branches.map(({ step }) => step));
+  const loose = [...under.values()].flat().filter((step) => !placed.has(step));
+  return [...branches, ...loose.map((step) => ({ step, depth: 0 }))];
 }
 
 /** Formats dollars: `$1.23`, `$0.0174`. */

@@ -12,6 +12,8 @@ const OWN: Record<Recorded, { model: string; requests: number; in: number; out: 
   codex: { model: 'gpt-5.5', requests: 11, in: 353_331, out: 517, cached: 330_077 },
   gemini: { model: 'stand-in', requests: 13, in: 391_482, out: 676, cached: 390_091 },
 };
+/** Words of prompts, arguments and outputs of the recorded sessions. */
+const SAID = ['MAINPROMPT', 'Shell command failed', 'exited with code', '/home/ada'];
 const AGENTS = ['claude', 'codex', 'gemini'] as const;
 
 describe('what a real agent reported', () => {
@@ -28,6 +30,7 @@ describe('what a real agent reported', () => {
       ],
     ]);
     expect(steps_count).toBe(steps.length);
+    for (const word of SAID) expect(JSON.stringify(steps)).not.toContain(word);
     await expect(`${tree(steps)}\n`).toMatchFileSnapshot(`../fixtures/otlp/${agent}.txt`);
   });
 

@@ -61,7 +61,7 @@ describe('the official exporters', () => {
       code: 0,
       agent: 'heron-works',
       steps: [
-        { kind: 'tool_call', error: 'It flew.' },
+        { kind: 'tool_call', error: 'It failed.' },
         { kind: 'llm_prompt', name: 'h', tokens_in: 70 },
       ],
     });

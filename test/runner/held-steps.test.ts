@@ -1,13 +1,16 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { newId } from '../../src/events/ids.ts';
 import { HeldSteps } from '../../src/runner/holder/held-steps.ts';
-import type { FromHolder } from '../../src/runner/holder/messages.ts';
+import { FromHolder } from '../../src/runner/holder/messages.ts';
 import type { Program } from '../../src/runner/process-group.ts';
 
 type Steps = Extract<FromHolder, { say: 'steps' }>;
 
 const CWD = '/home/ada/shop';
-const PROGRAM: Program = { command: 'claude', args: ['-p'], cwd: CWD, env: { PATH: '/bin' } };
+const PROGRAM: Program = { command: 'claude', args: ['-p'], cwd: CWD, env: { PATH: '/bin', HOME: '/home/ada' } };
 
 let held: HeldSteps | undefined;
 
@@ -41,12 +44,15 @@ function span(traceId: string, more: object = {}) {
 }
 
 async function report({ env }: Program, ...spans: object[]): Promise<number> {
-  const { status } = await fetch(`${env['OTEL_EXPORTER_OTLP_ENDPOINT']}/v1/traces`, {
+  return (await post(env, ...spans)).status;
+}
+
+function post(env: Program['env'], ...spans: object[]): Promise<Response> {
+  return fetch(env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] ?? '', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] }),
   });
-  return status;
 }
 
 const trace = (of: string) => of.repeat(32);
@@ -127,11 +133,71 @@ describe('what an agent reports', () => {
     expect(await report(program, span(trace('a')))).toBe(200);
   });
 
-  test('has settings that fit its kind, and none where it reports to another', async () => {
+  test.for([
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    'OTEL_EXPORTER_OTLP_LOGS_ENDPOINT',
+    'OTEL_EXPORTER_OTLP_TRACES_HEADERS',
+    'OTEL_LOGS_EXPORTER',
+    'OTEL_METRICS_EXPORTER',
+  ])('stays where its environment or its settings send it, and no prompt goes there: %s', async (name) => {
+    for (const type of ['claude', 'gemini']) {
+      const { steps } = await hold(type);
+      const own = { ...PROGRAM, env: { [name]: 'http://collector:4318' } };
+      expect(steps.reporting(own)).toEqual(own);
+      held?.close();
+    }
+    const { steps } = await hold();
+    const dir = await mkdtemp(join(tmpdir(), 'cairn-'));
+    await writeFile(join(dir, 'settings.json'), JSON.stringify({ env: { [name]: 'x' } }));
+    const own = { ...PROGRAM, env: { CLAUDE_CONFIG_DIR: dir } };
+    expect(steps.reporting(own)).toEqual(own);
+    await rm(dir, { recursive: true });
+  });
+
+  test.for([
+    ['input_tokens', { attributes: [{ key: 'input_tokens', value: { doubleValue: 1e300 } }] }, '1'],
+    ['input_tokens', { attributes: [{ key: 'input_tokens', value: { intValue: '9007199254740991' } }] }, '1'],
+    ['endTimeUnixNano', { endTimeUnixNano: '1e30' }, undefined],
+    ['startTimeUnixNano', { startTimeUnixNano: '1e400', endTimeUnixNano: '-1' }, undefined],
+  ] as const)(
+    'is left out by itself where it cannot be, and not without a word: %s %j',
+    async ([, wrong, rejected]) => {
+      const { steps, told } = await hold();
+      const { env } = steps.reporting(PROGRAM);
+      steps.begin(newId(), CWD);
+
+      const answer = await post(env, span(trace('a'), wrong), span(trace('a')));
+
+      expect(answer.status).toBe(200);
+      expect(await answer.json()).toEqual(
+        rejected === undefined ? {} : { partialSuccess: expect.objectContaining({ rejectedSpans: rejected }) },
+      );
+      expect(told[0]?.steps).toHaveLength(rejected === undefined ? 2 : 1);
+      expect(FromHolder.safeParse(told[0]).data).toEqual(told[0]);
+    },
+  );
+
+  test('of another build is read as far as it can be', () => {
+    const told = { say: 'steps', id: 7, run: newId(), steps: [{ kind: 'thought' }], links: [{ from: 'x' }] };
+
+    expect(FromHolder.parse(told)).toEqual({ ...told, steps: [], links: [] });
+  });
+
+  test('is no step where a program that the agent started reports it', async () => {
+    const { steps, told } = await hold();
+    const program = steps.reporting(PROGRAM);
+    steps.begin(newId(), CWD);
+
+    for (const name of ['tool', 'llm_request', 'interaction']) {
+      expect(await report(program, span(trace('a'), { name }))).toBe(200);
+    }
+
+    expect(told).toEqual([]);
+  });
+
+  test('has settings that fit its kind', async () => {
     const { steps } = await hold();
     expect(steps.reporting(PROGRAM).env).toMatchObject({ PATH: '/bin', OTEL_TRACES_EXPORTER: 'otlp' });
-    const own = { ...PROGRAM, env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' } };
-    expect(steps.reporting(own)).toEqual(own);
     held?.close();
 
     const codex = await hold('codex');
@@ -139,6 +205,9 @@ describe('what an agent reports', () => {
       '-p',
       '-c',
       expect.stringMatching(/^otel\.exporter=.*127/),
+      '-c',
+      // Its spans have its prompts in them, and go where its own settings say.
+      'otel.trace_exporter="none"',
       '-c',
       'otel.log_user_prompt=true',
     ]);

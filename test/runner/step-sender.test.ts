@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { DomainError } from '../../src/errors.ts';
 import { createLog } from '../../src/log.ts';
 import type { Started } from '../../src/runner/active-run.ts';
@@ -6,18 +6,26 @@ import { type ReportedSteps, StepSender } from '../../src/runner/step-sender.ts'
 import type { SentSteps } from '../../src/services/steps.ts';
 import { request } from '../support/reports.ts';
 
+// Follows the timers that a test has taken.
+vi.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number) => new Promise<void>((resolve) => void globalThis.setTimeout(resolve, ms)),
+}));
+
 const RUN = '01a21c45-cc2f-78c1-ac0f-277acd561b01';
+const OTHER = '01a21c45-cc2f-78c1-ac0f-277acd561b02';
 const content = { prompt: 'The secret word is heron.' };
 
-function sender(answer: () => Promise<{ stored: number }> = async () => ({ stored: 1 })) {
+afterEach(() => void vi.useRealTimers());
+
+function sender(answer: (run: string) => Promise<{ stored: number }> = async () => ({ stored: 1 })) {
   const sent: SentSteps[] = [];
   const stored: number[] = [];
   const refused: string[] = [];
   const steps = new StepSender({
     port: {
-      steps(_, given) {
+      steps({ run }, given) {
         sent.push(given);
-        return answer();
+        return answer(run);
       },
     },
     log: createLog('silent'),
@@ -28,10 +36,10 @@ function sender(answer: () => Promise<{ stored: number }> = async () => ({ store
   return { steps, know, sent, stored, refused };
 }
 
-const told = (id: number): ReportedSteps => ({
+const told = (id: number, run = RUN): ReportedSteps => ({
   id,
-  run: RUN,
-  steps: [request(RUN, String(id), { content })],
+  run,
+  steps: [request(run, String(id), { content })],
   links: [],
 });
 
@@ -84,5 +92,39 @@ describe('steps that an agent reported', () => {
 
     expect(refused).toEqual([`${RUN}: Not yours.`]);
     expect(stored).toEqual([1, 2]);
+  });
+
+  test('that the server fails at keep no other run waiting, and are given up', async () => {
+    vi.useFakeTimers();
+    const { steps, know, stored, refused } = sender(async (run) => {
+      if (run === RUN) throw new DomainError('internal', 'Something failed inside Cairn.');
+      return { stored: 1 };
+    });
+    know();
+    know({ run: { id: OTHER } });
+    steps.add(told(1));
+    steps.add(told(2, OTHER));
+
+    await vi.advanceTimersByTimeAsync(100);
+    expect(stored).toEqual([2]);
+    await vi.advanceTimersByTimeAsync(60_000);
+
+    expect(stored).toEqual([2, 1]);
+    expect(refused).toEqual([`${RUN}: Something failed inside Cairn.`]);
+  });
+
+  test('of a run that nobody has any more are not kept for ever', async () => {
+    vi.useFakeTimers();
+    const { steps, know, sent, stored, refused } = sender();
+    steps.add(told(1));
+    // However long the server was away.
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    expect(stored).toEqual([]);
+
+    know({ run: { id: OTHER } });
+    await vi.advanceTimersByTimeAsync(61_000);
+
+    expect([sent, stored]).toEqual([[], [1]]);
+    expect(refused).toEqual([expect.stringContaining('earlier runner')]);
   });
 });

@@ -47,7 +47,9 @@ export function sentFor(
   const reporting = REPORTING[agent];
   if (reporting === undefined) throw new Error(`${agent} reports nothing.`);
   const tree = new StepTree(reporting.dialect);
-  return reported.flatMap((some) => [...tree.add(some, () => run).values()]);
+  return reported.flatMap((some) =>
+    [...tree.add(some, () => run).values()].map(({ steps, links }) => ({ steps, links })),
+  );
 }
 
 /** A step of a request to a model, such as a runner sends. */

@@ -78,7 +78,7 @@ describe('what follows the conventions for generative AI', () => {
 
     expect(anyDialect(span('x', attributes, { error: 'It flew.' }))).toMatchObject({
       ...{ kind: 'tool_call', name: 'Bash', same: 'call c1', toolCallId: 'c1', toolType: 'shell' },
-      ...{ status: 'failed', error: 'It flew.', content: { args: '{}' } },
+      ...{ status: 'failed', error: 'It failed.', toldError: 'It flew.', content: { args: '{}' } },
     });
   });
 
@@ -176,15 +176,27 @@ describe('a session', () => {
     expect([rejected, chats[0]?.branch.steps[0]?.started_at]).toEqual([0, '9999-12-31T23:59:59.999Z']);
   });
 
-  test('waited as long as its calls did, however often that comes', () => {
+  test('waited as long as its calls did, however often and in whatever order that comes', () => {
     const waits = span(
       'claude_code.tool.blocked_on_user',
       { 'session.id': 's', duration_ms: 40, source: 'user' },
       { spanId: 'd'.repeat(16), parentSpanId: 'e'.repeat(16) },
     );
     const tool = span('claude_code.tool', { 'session.id': 's', tool_name: 'Bash' }, { spanId: 'e'.repeat(16) });
-    const { chats } = sorted(new Chats(), [waits, waits, tool]);
+    const again = { ...waits, spanId: 'f'.repeat(16) };
+    const orders: Reported[][][] = [
+      [[waits, waits, again, tool]],
+      [[tool, waits, again]],
+      [[waits, again], [tool]],
+      [[tool], [waits], [waits, again], [again]],
+    ];
 
-    expect(chats[0]?.branch.steps[0]?.waited_ms).toBe(40);
+    for (const order of orders) {
+      const chats = new Chats();
+      const told = order.flatMap((some) => sorted(chats, some).chats.flatMap(({ branch }) => branch.steps));
+      expect(new Set(told.map(({ span_id }) => span_id)).size).toBe(1);
+      expect(told.map(({ waited_ms }) => waited_ms).at(-1)).toBe(80);
+      expect(told.length).toBe(order.length === 4 ? 3 : 1);
+    }
   });
 });

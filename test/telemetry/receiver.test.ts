@@ -27,7 +27,7 @@ beforeEach(async () => {
   taken = [];
   ({ url } = receiver.open((reported) => {
     taken.push(...reported);
-    return true;
+    return { rejected: 0 };
   }));
 });
 
@@ -180,7 +180,7 @@ describe('a reporter', () => {
   });
 
   test('is asked to wait where there is no room', async () => {
-    const full = receiver.open(() => false);
+    const full = receiver.open(() => undefined);
 
     const answer = await fetch(`${full.url}/v1/traces`, {
       method: 'POST',

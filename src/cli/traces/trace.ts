@@ -97,6 +97,7 @@ function followTrace(config: Config, given: string, { json }: TraceOptions): Pro
       const run = await findRun(ctx, given);
       const printed = new Map<string, string>();
       for (let lastNews = Date.now(); !leaving.signal.aborted; ) {
+        const began = Date.now();
         const trace = await readTrace(ctx, run);
         for (const branch of inTree(trace.steps)) {
           const line = json ? JSON.stringify(branch.step) : followLine(branch);
@@ -110,7 +111,10 @@ function followTrace(config: Config, given: string, { json }: TraceOptions): Pro
           if (!json) printLine(useText(trace));
           return;
         }
-        await sleep(FOLLOW_MS, undefined, { signal: leaving.signal }).catch(() => {});
+        // All of it is read each time: a long one less often.
+        await sleep(Math.max(FOLLOW_MS, 5 * (Date.now() - began)), undefined, { signal: leaving.signal }).catch(
+          () => {},
+        );
       }
     }),
   );

@@ -50,7 +50,7 @@ export class HeldSteps {
     const tree = new StepTree(this.#reporting.dialect);
     const traces = new TtlCache<string>(TRACES);
     const { url, close } = this.#receiver.open((reported) => this.#take(reported, { tree, traces, windows }));
-    const settings = this.#reporting.settings(url, env);
+    const settings = this.#reporting.settings(url, program);
     if (settings === undefined) {
       close();
       return program;
@@ -83,11 +83,18 @@ export class HeldSteps {
     this.#receiver.close();
   }
 
-  #take(reported: readonly Reported[], place: Pick<Place, 'tree' | 'traces' | 'windows'>): boolean {
-    if (this.#characters > WAITING_CHARACTERS_MAX) return false;
+  #take(
+    reported: readonly Reported[],
+    place: Pick<Place, 'tree' | 'traces' | 'windows'>,
+  ): { rejected: number } | undefined {
+    if (this.#characters > WAITING_CHARACTERS_MAX) return undefined;
     const branches = place.tree.add(reported, (one, time) => runOf(one, time, place));
-    for (const [run, branch] of branches) for (const part of partsOf(branch)) this.#say(run, part);
-    return true;
+    let rejected = 0;
+    for (const [run, branch] of branches) {
+      rejected += branch.rejected;
+      for (const part of partsOf(branch)) this.#say(run, part);
+    }
+    return { rejected };
   }
 
   #say(run: string, { steps, links }: Branch): void {

@@ -91,6 +91,13 @@ export const ToHolder = z.discriminatedUnion('say', [
 ]);
 export type ToHolder = z.infer<typeof ToHolder>;
 
+/** Those of this form. A holder of another build keeps what is not answered: what nobody can read must not stay in it. */
+function allOf<Item extends z.ZodType>(item: Item) {
+  return z
+    .array(z.unknown())
+    .transform((given): z.infer<Item>[] => given.flatMap((one) => item.safeParse(one).data ?? []));
+}
+
 export const FromHolder = z.discriminatedUnion('say', [
   z.object({ say: z.literal('holds'), runs: z.array(HeldRun) }),
   // To a second runner, instead.
@@ -113,7 +120,7 @@ export const FromHolder = z.discriminatedUnion('say', [
   z.object({ say: z.literal('withdrew'), run: Run, ask: z.string() }),
   z.object({ say: z.literal('ended'), run: Run, ended: z.union([Ended, Limited]) }),
   // Until they are stored.
-  z.object({ say: z.literal('steps'), id: z.int(), run: Run, steps: z.array(Step), links: z.array(Link) }),
+  z.object({ say: z.literal('steps'), id: z.int(), run: Run, steps: allOf(Step), links: allOf(Link) }),
   z.object({ say: z.literal('pids'), cwd: z.string(), pids: z.array(z.int()) }),
   z.object({ say: z.literal('closed'), cwd: z.string() }),
 ]);

@@ -1,12 +1,24 @@
 // Claude Code: spans of turns, requests and tools; log records of the same with what was said.
 
 import type { Attributes, Reported } from '../otlp.ts';
-import { contentOf, type Dialect, endedAfter, numberIn, type Observed, PASSED, textIn, toolTypeOf } from '../step.ts';
+import {
+  contentOf,
+  type Dialect,
+  endedAfter,
+  failureOf,
+  numberIn,
+  type Observed,
+  PASSED,
+  textIn,
+  toolTypeOf,
+} from '../step.ts';
+
+const OWN = 'claude_code.';
 
 /** A request is told of by a span and by a record, a call of a tool by two spans and by a record. */
 export const claude: Dialect = (reported) => {
   const { attributes } = reported;
-  switch (reported.name.replace(/^claude_code\./, '')) {
+  switch (ownName(reported)) {
     case 'interaction':
       return { ...turnOf(reported), ...ended(reported) };
     case 'user_prompt':
@@ -54,16 +66,22 @@ export const claude: Dialect = (reported) => {
   }
 };
 
-function ended({
-  startedAt,
-  endedAt = startedAt,
-  error,
-}: Reported): Pick<Observed, 'startedAt' | 'endedAt' | 'status'> {
-  return { startedAt, endedAt, ...(error === undefined ? { status: 'completed' } : { status: 'failed', error }) };
+/**
+ * What it calls it. Nothing without its name is its own: programs that it starts inherit its environment, and may report
+ * to the same place.
+ */
+function ownName({ name, text = '' }: Reported): string | undefined {
+  return [name, text].find((word) => word.startsWith(OWN))?.slice(OWN.length);
 }
 
-function failed(attributes: Attributes): Pick<Observed, 'status' | 'error'> {
-  return { status: 'failed', error: textIn(attributes, 'error', 'error_type') ?? 'It failed.' };
+function ended(reported: Reported): Pick<Observed, 'startedAt' | 'endedAt' | 'status'> {
+  const { startedAt, endedAt = startedAt, attributes, error } = reported;
+  if (error === undefined) return { startedAt, endedAt, status: 'completed' };
+  return { startedAt, endedAt, status: 'failed', ...failureOf(attributes, error) };
+}
+
+function failed(attributes: Attributes): Pick<Observed, 'status'> {
+  return { status: 'failed', ...failureOf(attributes, textIn(attributes, 'error')) };
 }
 
 function turnOf(reported: Reported): Observed {

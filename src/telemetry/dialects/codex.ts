@@ -1,7 +1,16 @@
 // Codex: log records. Its spans are some hundred for a call of a tool, and none says more.
 
 import type { Reported } from '../otlp.ts';
-import { contentOf, type Dialect, endedAfter, numberIn, type Observed, textIn, toolTypeOf } from '../step.ts';
+import {
+  contentOf,
+  type Dialect,
+  endedAfter,
+  failureOf,
+  numberIn,
+  type Observed,
+  textIn,
+  toolTypeOf,
+} from '../step.ts';
 
 /** Each conversation is a branch of its own: that of a person, and one for each sub-agent. */
 export const codex: Dialect = (reported) => {
@@ -47,11 +56,9 @@ function callOf(reported: Reported): Observed {
   const { attributes } = reported;
   const tool = textIn(attributes, 'tool_name') ?? 'tool';
   const id = textIn(attributes, 'call_id');
-  const output = textIn(attributes, 'output');
   // It calls a command a success that has ended with a code.
-  const code = /Process exited with code ([1-9]\d*)/.exec(output ?? '')?.[1];
-  const error = code === undefined ? undefined : `It ended with code ${code}.`;
-  const hasFailed = error !== undefined || attributes.success === 'false' || attributes.success === false;
+  const code = /Process exited with code ([1-9]\d*)/.exec(textIn(attributes, 'output') ?? '')?.[1];
+  const hasFailed = code !== undefined || attributes.success === 'false' || attributes.success === false;
   return {
     kind: 'tool_call',
     name: tool,
@@ -59,7 +66,7 @@ function callOf(reported: Reported): Observed {
     under: conversationOf(reported),
     ...times(reported),
     status: hasFailed ? 'failed' : 'completed',
-    error: hasFailed ? (error ?? output ?? 'It failed.') : undefined,
+    ...(hasFailed && (code === undefined ? failureOf(attributes) : { error: `It ended with code ${code}.` })),
     toolType: textIn(attributes, 'mcp_server') === undefined ? toolTypeOf(tool) : 'mcp',
     toolCallId: id,
     content: contentOf(attributes, { args: 'arguments', result: 'output' }),

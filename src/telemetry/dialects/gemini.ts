@@ -1,7 +1,16 @@
 // Gemini CLI: log records. Its spans tell of the same requests without what was read from a cache.
 
 import type { Reported } from '../otlp.ts';
-import { contentOf, type Dialect, endedAfter, numberIn, type Observed, textIn, toolTypeOf } from '../step.ts';
+import {
+  contentOf,
+  type Dialect,
+  endedAfter,
+  failureOf,
+  numberIn,
+  type Observed,
+  textIn,
+  toolTypeOf,
+} from '../step.ts';
 
 /** A prompt is a branch, and so is each turn of a sub-agent; what is sent again is the same record once more. */
 export const gemini: Dialect = (reported) => {
@@ -33,7 +42,7 @@ export const gemini: Dialect = (reported) => {
       return {
         ...requestOf(reported),
         status: 'failed',
-        error: textIn(attributes, 'error.message', 'error') ?? 'It failed.',
+        ...failureOf(attributes, textIn(attributes, 'error.message', 'error')),
       };
     case 'gemini_cli.tool_call':
       return callOf(reported);
@@ -60,8 +69,6 @@ function callOf(reported: Reported): Observed {
   const { attributes } = reported;
   const tool = textIn(attributes, 'function_name') ?? 'tool';
   const code = /"exitCode":\s*([1-9]\d*)/.exec(metadataOf(reported))?.[1];
-  const error =
-    code === undefined ? textIn(attributes, 'error.message', 'error', 'error_type') : `It ended with code ${code}.`;
   const hasFailed = code !== undefined || attributes.success === false;
   return {
     kind: 'tool_call',
@@ -70,7 +77,8 @@ function callOf(reported: Reported): Observed {
     under: promptOf(reported),
     ...endedAfter(reported),
     status: hasFailed ? 'failed' : 'completed',
-    error: hasFailed ? (error ?? 'It failed.') : undefined,
+    ...(hasFailed && failureOf(attributes, textIn(attributes, 'error.message', 'error'))),
+    ...(code !== undefined && { error: `It ended with code ${code}.` }),
     toolType: attributes.tool_type === 'mcp' ? 'mcp' : toolTypeOf(tool),
     content: contentOf(attributes, { args: 'function_args' }),
   };

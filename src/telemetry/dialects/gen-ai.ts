@@ -2,7 +2,7 @@
 // Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
 
 import type { Reported } from '../otlp.ts';
-import { contentOf, type Dialect, numberIn, type Observed, PASSED, textIn, toolTypeOf } from '../step.ts';
+import { contentOf, type Dialect, failureOf, numberIn, type Observed, PASSED, textIn, toolTypeOf } from '../step.ts';
 
 const KINDS: Readonly<Record<string, Observed['kind']>> = Object.freeze({
   chat: 'llm_prompt',
@@ -25,8 +25,9 @@ export const genAi: Dialect = (reported) => {
   const kind = KINDS[textIn(reported.attributes, 'gen_ai.operation.name') ?? reported.name.split(/[ .]/)[0] ?? ''];
   if (kind === undefined) return PASSED;
   const { startedAt, endedAt = startedAt, error } = reported;
-  const status = error === undefined ? 'completed' : 'failed';
-  return { ...aboutOf(reported, kind), kind, status, startedAt, endedAt, error };
+  const about = { ...aboutOf(reported, kind), kind, startedAt, endedAt };
+  if (error === undefined) return { ...about, status: 'completed' };
+  return { ...about, status: 'failed', ...failureOf(reported.attributes, error) };
 };
 
 function aboutOf({ name, attributes }: Reported, kind: Observed['kind']): Pick<Observed, 'name'> & Partial<Observed> {

@@ -4,10 +4,11 @@ import { argv, env, exit } from 'node:process';
 
 const [, , file, ...more] = argv;
 const codex = more.join(' ').match(/endpoint="([^"]*)"/)?.[1];
-const base = env.OTEL_EXPORTER_OTLP_ENDPOINT ?? env.GEMINI_TELEMETRY_OTLP_ENDPOINT;
+const { OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: logs, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: traces } = env;
+const of = (signal) => ({ logs, traces })[signal] ?? `${env.GEMINI_TELEMETRY_OTLP_ENDPOINT}/v1/${signal}`;
 
 for (const { signal, body } of JSON.parse(readFileSync(file, 'utf8'))) {
-  const url = codex ?? `${base}/v1/${signal}`;
+  const url = codex ?? of(signal);
   const headers = { 'content-type': 'application/json' };
   const { status } = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
   if (status !== 200) {
