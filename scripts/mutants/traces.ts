@@ -41,6 +41,27 @@ export const TRACES = Object.freeze([
       replace: 'true',
       name: 'stays when a price changes, and the next request has the new one',
     },
+    {
+      file: SQL,
+      within: 'app.costs_between',
+      find: 'select distinct on (u.run_id) u.key',
+      replace: 'select u.key',
+      name: 'counts once how long a run waited, of how many models and days it may be',
+    },
+    {
+      file: SQL,
+      within: 'app.count_usage',
+      find: 'having sum(a.requests) < 0',
+      replace: 'having false',
+      name: 'leaves no row where the day or the model of a request turned out to be another',
+    },
+    {
+      file: SQL,
+      within: 'app.usage_between',
+      find: 'and u.run_id = $5',
+      replace: 'and $5 is not null',
+      name: 'is of the run, the project or the agent that is asked for, and says how much is not listed',
+    },
   ]),
   ...of('T52', RECEIVER_SUITE, [
     {

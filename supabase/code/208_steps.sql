@@ -160,6 +160,7 @@ as $$
       else 0 end)::public.run_usage
 $$;
 
+-- Adds up what was used. Where no request is left, as of a step whose day turned out to be the one before, no row is.
 create or replace function app.count_usage(used public.run_usage[])
   returns void
   language sql
@@ -171,7 +172,7 @@ as $$
     from unnest(used) a
     group by 1, 2, 3, 4, 5
     having (sum(a.requests), sum(a.tokens_in), sum(a.tokens_out), sum(a.tokens_cached), sum(a.tokens_cache_written),
-      sum(a.cost_usd)) <> (0, 0, 0, 0, 0, 0)
+      sum(a.cost_usd), sum(a.tokens_unpriced)) <> (0, 0, 0, 0, 0, 0, 0)
     order by 1, 2, 3, 4
     on conflict on constraint run_usage_pkey do update
       set requests = u.requests + excluded.requests,
@@ -180,7 +181,13 @@ as $$
         tokens_cached = u.tokens_cached + excluded.tokens_cached,
         tokens_cache_written = u.tokens_cache_written + excluded.tokens_cache_written,
         cost_usd = u.cost_usd + excluded.cost_usd,
-        tokens_unpriced = u.tokens_unpriced + excluded.tokens_unpriced
+        tokens_unpriced = u.tokens_unpriced + excluded.tokens_unpriced;
+  delete from public.run_usage u
+    using (
+      select a.tenant_id, a.run_id, a.model, a.day from unnest(used) a
+      group by 1, 2, 3, 4
+      having sum(a.requests) < 0) a
+    where u.tenant_id = a.tenant_id and u.run_id = a.run_id and u.model = a.model and u.day = a.day and u.requests = 0
 $$;
 
 -- Prices a request when what it used is known, and again when more of it is; not when only the price has changed.

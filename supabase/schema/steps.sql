@@ -108,7 +108,7 @@ AS $function$
     from unnest(used) a
     group by 1, 2, 3, 4, 5
     having (sum(a.requests), sum(a.tokens_in), sum(a.tokens_out), sum(a.tokens_cached), sum(a.tokens_cache_written),
-      sum(a.cost_usd)) <> (0, 0, 0, 0, 0, 0)
+      sum(a.cost_usd), sum(a.tokens_unpriced)) <> (0, 0, 0, 0, 0, 0, 0)
     order by 1, 2, 3, 4
     on conflict on constraint run_usage_pkey do update
       set requests = u.requests + excluded.requests,
@@ -117,7 +117,13 @@ AS $function$
         tokens_cached = u.tokens_cached + excluded.tokens_cached,
         tokens_cache_written = u.tokens_cache_written + excluded.tokens_cache_written,
         cost_usd = u.cost_usd + excluded.cost_usd,
-        tokens_unpriced = u.tokens_unpriced + excluded.tokens_unpriced
+        tokens_unpriced = u.tokens_unpriced + excluded.tokens_unpriced;
+  delete from public.run_usage u
+    using (
+      select a.tenant_id, a.run_id, a.model, a.day from unnest(used) a
+      group by 1, 2, 3, 4
+      having sum(a.requests) < 0) a
+    where u.tenant_id = a.tenant_id and u.run_id = a.run_id and u.model = a.model and u.day = a.day and u.requests = 0
 $function$;
 -- owner cairn_owner
 

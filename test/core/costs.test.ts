@@ -4,6 +4,7 @@ import { newId } from '../../src/events/ids.ts';
 import { listCosts } from '../../src/services/costs.ts';
 import { listModelPrices, setModelPrice } from '../../src/services/prices.ts';
 import { getRunUse } from '../../src/services/run-trace.ts';
+import { call } from '../support/calls.ts';
 import { replay, verify } from '../support/commands.ts';
 import { play, reportedBy, request, send, sentFor, stepsOf } from '../support/reports.ts';
 import { begunRun } from '../support/runners.ts';
@@ -72,6 +73,60 @@ describe('what runs cost', () => {
     await first.runner.report(first.run, first.lock_token, [{ type: 'run.finished', data }]);
     const waited = await listCosts(as('ada'), { by: 'agent', page_size: 50 });
     expect(waited).toMatchObject({ total: { waited_ms: 2_500 }, costs: [{ waited_ms: 2_500 }, {}] });
+  });
+
+  test('counts once how long a run waited, of how many models and days it may be', async ({ as }) => {
+    const begun = await begunRun(as('ada'));
+    const models = ['claude-haiku-4-5', 'claude-sonnet-4-5'];
+    const steps = models.map((model, at) => request(begun.run, String(at), { model, tokens_in: 10 }));
+    await send(as('ada'), begun, { steps });
+    const data = { status: 'completed', end_reason: 'completed', metrics: { waited_ms: 2_500 } };
+    await begun.runner.report(begun.run, begun.lock_token, [{ type: 'run.finished', data }]);
+
+    const { total, costs } = await listCosts(as('ada'), { by: 'model', page_size: 50 });
+
+    expect(total.waited_ms).toBe(2_500);
+    expect(costs.map(({ waited_ms }) => waited_ms ?? null)).toEqual([null, null]);
+    const byAgent = await listCosts(as('ada'), { by: 'agent', page_size: 50 });
+    expect(byAgent).toMatchObject({ total: { waited_ms: 2_500 }, costs: [{ waited_ms: 2_500 }] });
+  });
+
+  test('leaves no row where the day or the model of a request turned out to be another', async ({ as, sql }) => {
+    const begun = await begunRun(as('ada'));
+    const midnight = Date.now() - (Date.now() % 86_400_000);
+    const step = request(begun.run, 'a', { started_at: new Date(midnight + 1).toISOString(), tokens_in: 10 });
+    const { model: _, ...unnamed } = step;
+    await send(as('ada'), begun, { steps: [unnamed] });
+
+    await send(as('ada'), begun, { steps: [{ ...step, started_at: new Date(midnight - 1).toISOString() }] });
+
+    expect((await sql.query('select requests from run_usage where run_id = $1', [begun.run])).rows).toHaveLength(1);
+    expect((await listCosts(as('ada'), { by: 'day', page_size: 50 })).costs).toMatchObject([{ runs: 1, requests: 1 }]);
+    expect(await verify(as('ada'))).toMatchObject({ ok: true });
+  });
+
+  test('is of the run, the project or the agent that is asked for, and says how much is not listed', async ({ as }) => {
+    await call(as('ada'), 'create_project', { slug: 'web', name: 'Web' });
+    const first = await begunRun(as('ada'), 'heron-1', 'web');
+    const second = await begunRun(as('ada'), 'heron-2');
+    const third = await begunRun(as('ada'), 'heron-3');
+    for (const { run, lock_token } of [first, second]) {
+      await send(as('ada'), { run, lock_token }, { steps: [request(run, 'a', { tokens_in: 10 })] });
+    }
+    const metrics = { tokens_in: 70, tokens_out: 7 };
+    const data = { status: 'completed', end_reason: 'completed', metrics };
+    await third.runner.report(third.run, third.lock_token, [{ type: 'run.finished', data }]);
+    const keysOf = async (asked: object) =>
+      (await listCosts(as('ada'), { by: 'agent', page_size: 50, ...asked })).costs.map(({ key }) => key);
+
+    expect((await keysOf({})).toSorted()).toEqual(['heron-1', 'heron-2', 'heron-3']);
+    expect(await keysOf({ project: 'web' })).toEqual(['heron-1']);
+    expect(await keysOf({ run: second.run })).toEqual(['heron-2']);
+    expect(await keysOf({ run: third.run })).toEqual(['heron-3']);
+    expect(await keysOf({ run: second.run, project: 'web' })).toEqual([]);
+    expect(await keysOf({ agent: 'heron-3' })).toEqual(['heron-3']);
+    const cut = await listCosts(as('ada'), { by: 'agent', page_size: 1 });
+    expect(cut).toMatchObject({ not_listed: 2, total: { runs: 3 }, costs: [{}] });
   });
 
   test('is nothing where no run has used anything', async ({ as }) => {

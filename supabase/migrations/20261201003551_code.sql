@@ -11519,6 +11519,7 @@ as $$
       else 0 end)::public.run_usage
 $$;
 
+-- Adds up what was used. Where no request is left, as of a step whose day turned out to be the one before, no row is.
 create or replace function app.count_usage(used public.run_usage[])
   returns void
   language sql
@@ -11530,7 +11531,7 @@ as $$
     from unnest(used) a
     group by 1, 2, 3, 4, 5
     having (sum(a.requests), sum(a.tokens_in), sum(a.tokens_out), sum(a.tokens_cached), sum(a.tokens_cache_written),
-      sum(a.cost_usd)) <> (0, 0, 0, 0, 0, 0)
+      sum(a.cost_usd), sum(a.tokens_unpriced)) <> (0, 0, 0, 0, 0, 0, 0)
     order by 1, 2, 3, 4
     on conflict on constraint run_usage_pkey do update
       set requests = u.requests + excluded.requests,
@@ -11539,7 +11540,13 @@ as $$
         tokens_cached = u.tokens_cached + excluded.tokens_cached,
         tokens_cache_written = u.tokens_cache_written + excluded.tokens_cache_written,
         cost_usd = u.cost_usd + excluded.cost_usd,
-        tokens_unpriced = u.tokens_unpriced + excluded.tokens_unpriced
+        tokens_unpriced = u.tokens_unpriced + excluded.tokens_unpriced;
+  delete from public.run_usage u
+    using (
+      select a.tenant_id, a.run_id, a.model, a.day from unnest(used) a
+      group by 1, 2, 3, 4
+      having sum(a.requests) < 0) a
+    where u.tenant_id = a.tenant_id and u.run_id = a.run_id and u.model = a.model and u.day = a.day and u.requests = 0
 $$;
 
 -- Prices a request when what it used is known, and again when more of it is; not when only the price has changed.
@@ -11695,24 +11702,32 @@ $$;
 
 -- What runs used and what that cost.
 
--- What the runs of a workspace used between two days of UTC, by model and day. Of a run whose requests nobody reported
--- there is what its runner counted.
-create or replace function app.usage_between(tenant_id uuid, since date, until date)
+-- What the runs of a workspace, of a project or one of them used between two days of UTC, by model and day. Of a run whose
+-- requests nobody reported there is what its runner counted.
+create or replace function app.usage_between(tenant_id uuid, since date, until date, project_id uuid, run_id uuid)
   returns setof public.run_usage
   language sql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select u.*
-  from public.run_usage u
-  where u.tenant_id = $1 and u.day between $2 and $3
+  -- One run is found by its key, all of them by the day.
+  with used as (
+    select u.* from public.run_usage u where u.tenant_id = $1 and u.run_id = $5 and u.day between $2 and $3
+    union all
+    select u.* from public.run_usage u where $5 is null and u.tenant_id = $1 and u.day between $2 and $3
+  ), runs as (
+    select r.* from public.agent_runs r where r.tenant_id = $1 and r.id = $5
+    union all
+    select r.* from public.agent_runs r
+    where $5 is null and r.tenant_id = $1 and r.created_at >= $2::timestamp at time zone 'UTC' - interval '30 days'
+  )
+  select u.* from used u where $4 is null or u.project_id = $4
   union all
   select r.tenant_id, r.id, 'not told', (r.started_at at time zone 'UTC')::date, r.project_id, 0,
     coalesce(r.tokens_in, 0), coalesce(r.tokens_out, 0), 0, 0, 0, coalesce(r.tokens_in, 0) + coalesce(r.tokens_out, 0)
-  from public.agent_runs r
-  where r.tenant_id = $1 and r.created_at >= $2::timestamp at time zone 'UTC' - interval '30 days'
-    and (r.started_at at time zone 'UTC')::date between $2 and $3
-    and r.tokens_in + r.tokens_out > 0
+  from runs r
+  where (r.started_at at time zone 'UTC')::date between $2 and $3 and r.tokens_in + r.tokens_out > 0
+    and ($4 is null or r.project_id = $4)
     and not exists (select from public.run_usage u where u.tenant_id = r.tenant_id and u.run_id = r.id)
 $$;
 
@@ -11783,11 +11798,50 @@ as $$
     when 'day' then used.day::text end
 $$;
 
+-- What a row of used tokens adds up to, by key and in all. A run waited once, whatever models and days it is counted
+-- under: by these only the total says how long.
+create or replace function app.costs_between(
+  by text,
+  tenant_id uuid,
+  since date,
+  until date,
+  project_id uuid,
+  agent_id uuid,
+  run_id uuid
+)
+  returns table (key text, is_total boolean, runs bigint, requests bigint, tokens_in numeric, tokens_out numeric,
+    tokens_cached numeric, tokens_cache_written numeric, tokens_unpriced numeric, cost_usd numeric, waited_ms numeric)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  with used as (
+    select app.cost_key($1, r, u) as key, u.*, (r.metrics ->> 'waited_ms')::numeric as waited_ms
+    from app.usage_between($2, $3, $4, $5, $7) u
+    join public.agent_runs r on r.tenant_id = u.tenant_id and r.id = u.run_id
+    where $6 is null or r.agent_id = $6
+  ), waits as (
+    select w.key, grouping(w.key) = 1 as is_total, sum(w.waited_ms) as waited_ms
+    from (select distinct on (u.run_id) u.key, u.waited_ms from used u order by u.run_id) w
+    group by grouping sets ((1), ())
+  ), sums as (
+    select s.key, grouping(s.key) = 1 as is_total, count(distinct s.run_id) as runs, sum(s.requests) as requests,
+      sum(s.tokens_in) as tokens_in, sum(s.tokens_out) as tokens_out, sum(s.tokens_cached) as tokens_cached,
+      sum(s.tokens_cache_written) as tokens_cache_written, sum(s.tokens_unpriced) as tokens_unpriced,
+      sum(s.cost_usd) as cost_usd
+    from used s
+    group by grouping sets ((1), ())
+  )
+  select s.*, case when s.is_total or $1 not in ('model', 'day') then w.waited_ms end
+  from sums s
+  left join waits w on w.is_total = s.is_total and w.key is not distinct from s.key
+$$;
+
 -- list_costs(by run|command|task|agent|model|day, since?, until?, project?, agent?, run?, page_size) -> {costs: [{key,
 -- runs, requests, tokens_in, tokens_out, tokens_cached, tokens_cache_written, tokens_unpriced, cost_usd, waited_ms}],
--- total, since, until}: what runs used, dearest first, in the last 30 days or between two days of UTC. Each request is
--- counted once, in the run that made it; cost_usd is of the tokens whose model has a price. A key is null for runs
--- without one.
+-- not_listed, total, since, until}: what runs used, dearest first, in the last 30 days or between two days of UTC. Each
+-- request is counted once, in the run that made it; cost_usd is of the tokens whose model has a price; waited_ms is null
+-- by model and day. A key is null for runs without one. `not_listed` says how many more there are.
 create or replace function public.list_costs(
   by text default 'agent',
   since date default null,
@@ -11818,36 +11872,14 @@ begin
     'run, command, task, agent, model or day');
   perform app.check_form('since', v_since between v_until - 366 and v_until, 'a day of the year before until');
   return (
-    with used as (
-      select app.cost_key(by, r, u) as key, u.*, (r.metrics ->> 'waited_ms')::numeric as waited_ms
-      from app.usage_between(v_actor.tenant_id, v_since, v_until) u
-      join public.agent_runs r on r.tenant_id = u.tenant_id and r.id = u.run_id
-      where (v_project is null or r.project_id = v_project) and (v_agent is null or r.agent_id = v_agent)
-        and (v_run is null or r.id = v_run)
-    ), waits as (
-      select w.key, grouping(w.key) = 1 as is_total, sum(w.waited_ms) as waited_ms
-      from (select distinct u.key, u.run_id, u.waited_ms from used u) w
-      group by grouping sets ((1), ())
-    ), sums as (
-      select s.key, grouping(s.key) = 1 as is_total, count(distinct s.run_id) as runs, sum(s.requests) as requests,
-        sum(s.tokens_in) as tokens_in, sum(s.tokens_out) as tokens_out, sum(s.tokens_cached) as tokens_cached,
-        sum(s.tokens_cache_written) as tokens_cache_written, sum(s.tokens_unpriced) as tokens_unpriced,
-        sum(s.cost_usd) as cost_usd
-      from used s
-      group by grouping sets ((1), ())
-    ), costs as (
-      select s.*, w.waited_ms
-      from sums s
-      join waits w on w.is_total = s.is_total and w.key is not distinct from s.key
-    )
     select jsonb_build_object('since', v_since, 'until', v_until,
-      'total', (
-        select jsonb_strip_nulls(to_jsonb(s) - '{key,is_total}'::text[]) from costs s where s.is_total),
-      'costs', coalesce((
-        select jsonb_agg(to_jsonb(t) - 'is_total' order by t.cost_usd desc, t.tokens_in desc, t.key)
-        from (
-          select * from costs s where not s.is_total
-          order by s.cost_usd desc, s.tokens_in desc, s.key limit v_size) t), '[]')));
+      'total', jsonb_agg(jsonb_strip_nulls(to_jsonb(c) - '{key,is_total,place}'::text[])) filter (where c.is_total) -> 0,
+      'costs', coalesce(jsonb_agg(to_jsonb(c) - '{is_total,place}'::text[] order by c.place)
+        filter (where not c.is_total and c.place <= v_size), '[]'),
+      'not_listed', greatest(count(*) filter (where not c.is_total) - v_size, 0))
+    from (
+      select s.*, row_number() over (partition by s.is_total order by s.cost_usd desc, s.tokens_in desc, s.key) as place
+      from app.costs_between(by, v_actor.tenant_id, v_since, v_until, v_project, v_agent, v_run) s) c);
 end
 $$;
 
@@ -19551,6 +19583,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003525', '46e40ddce213e203987f7beb7d75559dc4e8c8c4d88256256eee35420ef52cd8', '0.1.0'),
   ('20261201003540', '78003ebbad8d64087f84927c9ebc1144ee59c994e006e1acd3997f9ad0f7a552', '0.1.0'),
   ('20261201003542', 'eb7c966aa7c08f3fd99cdd377f0d97af98c7a9a0113615e5c3fc5a164a354d07', '0.1.0'),
-  ('code', 'eaabcb4779480762e03dce3462b8a9faa4400150e9d621d6ed915dd76aba2025', '0.1.0')
+  ('20261201003550', '0d723a54d8ac2578726318daff42d33ed8798e408c600c057ae76a6cc9e9d92d', '0.1.0'),
+  ('code', '0842a11060e62a269e1090ba51d93b1b1058cb64cc718afa6f14d3788f5dd8ef', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
