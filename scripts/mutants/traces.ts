@@ -71,6 +71,20 @@ export const TRACES = Object.freeze([
     },
     {
       file: SQL,
+      within: 'app.price_of',
+      find: "'([@:].*)?$')",
+      replace: "'([@:-].*)?$')",
+      name: 'is that of its name, whatever its version, and of no other of its family',
+    },
+    {
+      file: SQL,
+      within: 'public.set_model_price',
+      find: 'app.price_name(model)',
+      replace: 'lower(model)',
+      name: 'is set by who runs the server',
+    },
+    {
+      file: SQL,
       within: 'app.costs_between',
       find: 'select distinct on (u.run_id) u.key',
       replace: 'select u.key',

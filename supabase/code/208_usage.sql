@@ -1,7 +1,7 @@
 -- What runs used and what that cost.
 
--- What the runs of a workspace, of a project or one of them used between two days of UTC, by model and day. Of a run whose
--- requests nobody reported there is what its runner counted.
+-- What the runs of a workspace, of a project or one of them used between two days of UTC, by model and day. Of a run
+-- whose requests nobody reported there is what its runner counted.
 create or replace function app.usage_between(tenant_id uuid, since date, until date, project_id uuid, run_id uuid)
   returns setof public.run_usage
   language sql
@@ -138,8 +138,8 @@ $$;
 -- list_costs(by run|command|task|agent|model|day, since?, until?, project?, agent?, run?, page_size) -> {costs: [{key,
 -- runs, requests, tokens_in, tokens_out, tokens_cached, tokens_cache_written, tokens_unpriced, cost_usd, waited_ms}],
 -- not_listed, total, since, until}: what runs used, dearest first, in the last 30 days or between two days of UTC. Each
--- request is counted once, in the run that made it; cost_usd is of the tokens whose model has a price; waited_ms is null
--- by model and day. A key is null for runs without one. `not_listed` says how many more there are.
+-- request is counted once, in the run that made it; cost_usd is of the tokens whose model has a price; waited_ms is
+-- null by model and day. A key is null for runs without one. `not_listed` says how many more there are.
 create or replace function public.list_costs(
   by text default 'agent',
   since date default null,
@@ -171,7 +171,8 @@ begin
   perform app.check_form('since', v_since between v_until - 366 and v_until, 'a day of the year before until');
   return (
     select jsonb_build_object('since', v_since, 'until', v_until,
-      'total', jsonb_agg(jsonb_strip_nulls(to_jsonb(c) - '{key,is_total,place}'::text[])) filter (where c.is_total) -> 0,
+      'total', jsonb_agg(jsonb_strip_nulls(to_jsonb(c) - '{key,is_total,place}'::text[]))
+        filter (where c.is_total) -> 0,
       'costs', coalesce(jsonb_agg(to_jsonb(c) - '{is_total,place}'::text[] order by c.place)
         filter (where not c.is_total and c.place <= v_size), '[]'),
       'not_listed', greatest(count(*) filter (where not c.is_total) - v_size, 0))

@@ -63,8 +63,8 @@ create or replace view public.agent_artifacts with (security_invoker = true) as
   from public.artifacts a
   join public.agent_runs r on r.tenant_id = a.tenant_id and r.id = a.run_id;
 
--- What agents did, as a tree by parent_id. A step whose parent never came stands alone. One whose end nobody told has no
--- completed_at: it is over where its run is.
+-- What agents did, as a tree by parent_id. A step whose parent never came stands alone. One whose end nobody told has
+-- no completed_at: it is over where its run is.
 create or replace view public.trace_entries with (security_invoker = true) as
   select
     s.tenant_id, md5(s.trace_id || s.span_id)::uuid as id, s.run_id, r.command_id, r.agent_id, s.project_id,

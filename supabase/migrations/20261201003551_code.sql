@@ -10742,8 +10742,13 @@ $$;
 
 -- What requests to models cost.
 
--- The price of a model, by the longest beginning of its name, up to a hyphen or the like, that has one. Who provides it
--- is left out: gpt-5.5 is no gpt-5, and anthropic/claude-haiku-4-5-20251001 is a claude-haiku-4-5.
+-- The name of a model without who provides it: anthropic/, us.anthropic., an address up to its last slash.
+create or replace function app.price_name(model text) returns text language sql immutable as $$
+  select regexp_replace(lower(model), '^(.*/)?(([a-z-]+[.])?anthropic[.])?', '')
+$$;
+
+-- The price of a model: of its name, or of one of which it is a version, a dated one, the latest or a preview. Else a
+-- gpt-5-pro cost what a gpt-5 does, of which its name begins.
 create or replace function app.price_of(model text)
   returns public.model_prices
   language sql
@@ -10751,9 +10756,11 @@ create or replace function app.price_of(model text)
   set search_path = pg_catalog, pg_temp
 as $$
   select p.*
-  from regexp_replace(lower(price_of.model), '^(.*/|([a-z]+[.])?anthropic[.])', '') n(name)
-  join public.model_prices p
-    on starts_with(n.name, p.model) and substr(n.name, length(p.model) + 1, 1) in ('', '-', '@', ':')
+  from app.price_name(price_of.model) n(name)
+  join public.model_prices p on starts_with(n.name, p.model) and substr(n.name, length(p.model) + 1) ~ ('^'
+    -- -001, -0613, -20251001, -2025-10-01, -v1; -preview-09-2025, -preview-05-06; @20251001, :free
+    '(-([0-9]{3,4}|[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}|v[0-9]+|latest|preview(-[0-9]{2}-([0-9]{2}|[0-9]{4}))?))*'
+    '([@:].*)?$')
   order by length(p.model) desc limit 1
 $$;
 
@@ -10775,9 +10782,9 @@ as $$
 $$;
 
 -- set_model_price(model, price_in?, price_out?, price_cached?, price_cache_written?) -> {model, price_in, price_out,
--- price_cached, price_cache_written, updated_at, updated_by, removed?}: dollars for a million tokens of models whose
--- names begin so; null in and out remove the price. What was used before keeps what it cost. Raises forbidden,
--- not_found, invalid_input.
+-- price_cached, price_cache_written, updated_at, updated_by, removed?}: dollars for a million tokens of the
+-- model, its versions and previews, whoever provides it; null in and out remove the price. What was used before keeps
+-- what it cost. Raises forbidden, not_found, invalid_input.
 create or replace function public.set_model_price(
   model text,
   price_in numeric default null,
@@ -10793,14 +10800,14 @@ create or replace function public.set_model_price(
 as $$
 declare
   v_actor app.actor := app.authenticate(actor, 'admin');
-  v_model constant text := lower(model);
+  v_model constant text := app.price_name(model);
   v_cached constant numeric := coalesce(price_cached, price_in);
   v_written constant numeric := coalesce(price_cache_written, price_in);
   v_price public.model_prices;
 begin
   perform app.refuse_agent(v_actor, 'What models cost is decided', 'cairn prices');
   perform app.refuse_guest(v_actor, 'says what models cost', 'cairn prices');
-  perform app.check_form('model', v_model ~ '^[a-z0-9][a-z0-9._:/-]{0,119}$', 'the beginning of a model''s name');
+  perform app.check_form('model', v_model ~ '^[a-z0-9][a-z0-9._:-]{0,119}$', 'the name of a model');
   perform app.check_form('prices', num_nulls(price_in, price_out) <> 1
     and coalesce(least(price_in, price_out, v_cached, v_written) >= 0
       and greatest(price_in, price_out, v_cached, v_written) <= 100000, true),
@@ -11468,8 +11475,8 @@ begin
         tool_type, status, started_at, completed_at, duration_ms, tokens_in, tokens_out, tokens_cached,
         tokens_cache_written, waited_ms, model, tool_call_id, error, content, attributes, run_created_at, created_at)
       select run.tenant_id, run.project_id, run.id, g.trace_id, g.span_id, app.parent_of(g, v_above), g.kind,
-        g.name, g.tool_type, g.status, app.believed_time(run, g.started_at, $4), app.believed_time(run, g.completed_at, $4),
-        g.duration_ms, g.tokens_in, g.tokens_out, g.tokens_cached, g.tokens_cache_written, g.waited_ms, g.model,
+        g.name, g.tool_type, g.status, app.believed_time(run, g.started_at, $4),
+        app.believed_time(run, g.completed_at, $4), g.duration_ms, g.tokens_in, g.tokens_out, g.tokens_cached, g.tokens_cache_written, g.waited_ms, g.model,
         g.tool_call_id, g.error, case when v_keeps then g.content end, g.attributes, run.created_at, $4
       from unnest(v_told) g
       on conflict on constraint agent_steps_pkey do update
@@ -11752,8 +11759,8 @@ $$;
 
 -- What runs used and what that cost.
 
--- What the runs of a workspace, of a project or one of them used between two days of UTC, by model and day. Of a run whose
--- requests nobody reported there is what its runner counted.
+-- What the runs of a workspace, of a project or one of them used between two days of UTC, by model and day. Of a run
+-- whose requests nobody reported there is what its runner counted.
 create or replace function app.usage_between(tenant_id uuid, since date, until date, project_id uuid, run_id uuid)
   returns setof public.run_usage
   language sql
@@ -11890,8 +11897,8 @@ $$;
 -- list_costs(by run|command|task|agent|model|day, since?, until?, project?, agent?, run?, page_size) -> {costs: [{key,
 -- runs, requests, tokens_in, tokens_out, tokens_cached, tokens_cache_written, tokens_unpriced, cost_usd, waited_ms}],
 -- not_listed, total, since, until}: what runs used, dearest first, in the last 30 days or between two days of UTC. Each
--- request is counted once, in the run that made it; cost_usd is of the tokens whose model has a price; waited_ms is null
--- by model and day. A key is null for runs without one. `not_listed` says how many more there are.
+-- request is counted once, in the run that made it; cost_usd is of the tokens whose model has a price; waited_ms is
+-- null by model and day. A key is null for runs without one. `not_listed` says how many more there are.
 create or replace function public.list_costs(
   by text default 'agent',
   since date default null,
@@ -11923,7 +11930,8 @@ begin
   perform app.check_form('since', v_since between v_until - 366 and v_until, 'a day of the year before until');
   return (
     select jsonb_build_object('since', v_since, 'until', v_until,
-      'total', jsonb_agg(jsonb_strip_nulls(to_jsonb(c) - '{key,is_total,place}'::text[])) filter (where c.is_total) -> 0,
+      'total', jsonb_agg(jsonb_strip_nulls(to_jsonb(c) - '{key,is_total,place}'::text[]))
+        filter (where c.is_total) -> 0,
       'costs', coalesce(jsonb_agg(to_jsonb(c) - '{is_total,place}'::text[] order by c.place)
         filter (where not c.is_total and c.place <= v_size), '[]'),
       'not_listed', greatest(count(*) filter (where not c.is_total) - v_size, 0))
@@ -19299,8 +19307,8 @@ create or replace view public.agent_artifacts with (security_invoker = true) as
   from public.artifacts a
   join public.agent_runs r on r.tenant_id = a.tenant_id and r.id = a.run_id;
 
--- What agents did, as a tree by parent_id. A step whose parent never came stands alone. One whose end nobody told has no
--- completed_at: it is over where its run is.
+-- What agents did, as a tree by parent_id. A step whose parent never came stands alone. One whose end nobody told has
+-- no completed_at: it is over where its run is.
 create or replace view public.trace_entries with (security_invoker = true) as
   select
     s.tenant_id, md5(s.trace_id || s.span_id)::uuid as id, s.run_id, r.command_id, r.agent_id, s.project_id,
@@ -19634,7 +19642,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003525', '46e40ddce213e203987f7beb7d75559dc4e8c8c4d88256256eee35420ef52cd8', '0.1.0'),
   ('20261201003540', '78003ebbad8d64087f84927c9ebc1144ee59c994e006e1acd3997f9ad0f7a552', '0.1.0'),
   ('20261201003542', 'eb7c966aa7c08f3fd99cdd377f0d97af98c7a9a0113615e5c3fc5a164a354d07', '0.1.0'),
-  ('20261201003550', '000b0545fc5489ee7c3650a217b26396a9ee53a68d90332b21f05d3cdca3f25c', '0.1.0'),
-  ('code', 'c0748d4610b075dd43c22eea31c4c2fba8e4d13717477ca0612451ea1d31419e', '0.1.0')
+  ('20261201003550', '4d75ded02f752967a81444aa4163b0841c44d0b391aa10c5a97e4a4ea479f61f', '0.1.0'),
+  ('code', 'feaa3da3e5d522f63b878c846bdd94747d0591418d5caa450bfa9d68d8755011', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

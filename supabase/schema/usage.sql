@@ -149,7 +149,8 @@ begin
   perform app.check_form('since', v_since between v_until - 366 and v_until, 'a day of the year before until');
   return (
     select jsonb_build_object('since', v_since, 'until', v_until,
-      'total', jsonb_agg(jsonb_strip_nulls(to_jsonb(c) - '{key,is_total,place}'::text[])) filter (where c.is_total) -> 0,
+      'total', jsonb_agg(jsonb_strip_nulls(to_jsonb(c) - '{key,is_total,place}'::text[]))
+        filter (where c.is_total) -> 0,
       'costs', coalesce(jsonb_agg(to_jsonb(c) - '{is_total,place}'::text[] order by c.place)
         filter (where not c.is_total and c.place <= v_size), '[]'),
       'not_listed', greatest(count(*) filter (where not c.is_total) - v_size, 0))

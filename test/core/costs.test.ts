@@ -41,7 +41,7 @@ describe('what runs cost', () => {
 
   test('stays when a price changes, and the next request has the new one', async ({ as, sql }) => {
     const begun = await begunRun(as('ada'));
-    const tokens = { model: 'plover-2-mini', tokens_in: 1_000_000, tokens_out: 0 };
+    const tokens = { model: 'plover-2-latest', tokens_in: 1_000_000, tokens_out: 0 };
     await setPrice(sql, 'plover-2', { price_in: 3, price_out: 15, price_cached: 0.3 });
     await send(as('ada'), begun, { steps: [request(begun.run, 'a', tokens)] });
 
@@ -178,20 +178,52 @@ describe('the price of a model', () => {
     await expect(set({ ...price, price_out: -1 })).rejects.toMatchObject({ code: 'invalid_input' });
     expect(await set({ model: 'stilt-1' })).toMatchObject({ ...stored, removed: true });
     await expect(set({ model: 'stilt-1' })).rejects.toMatchObject({ code: 'not_found' });
+    expect(await set({ ...price, model: 'hosts/us-gov.anthropic.Stilt-1' })).toMatchObject(stored);
+    await expect(set({ ...price, model: 'hosts/' })).rejects.toMatchObject({ code: 'invalid_input' });
   });
 
-  test('is that of the longest beginning of its name, and of no other model', async ({ as, sql }) => {
+  test('of each model that Cairn came with is as listed', async ({ sql }) => {
+    const listed: Record<string, [number, number] | undefined> = {
+      'gpt-4.1': [2, 8],
+      'gpt-4.1-mini-2025-04-14': [0.4, 1.6],
+      'gpt-4.1-nano': [0.1, 0.4],
+      'gpt-5-pro': [15, 120],
+      'gpt-5.1-codex-mini': [0.25, 2],
+      'o4-mini-deep-research': [2, 8],
+      'claude-opus-4-20250514': [15, 75],
+      'claude-opus-4-7': undefined,
+      'claude-sonnet-4-5-20250929': [3, 15],
+      'gemini-2.5-flash-image': undefined,
+      'gemini-2.5-flash-preview-09-2025': [0.3, 2.5],
+    };
+
+    const { rows } = await sql.query<{ model: string; dollars: number[] | null }>(
+      `select m.model, (select array[(p).price_in, (p).price_out]::float8[] from app.price_of(m.model) p) as dollars
+       from unnest($1::text[]) m(model)`,
+      [Object.keys(listed)],
+    );
+
+    expect(
+      Object.fromEntries(rows.map(({ model, dollars }) => [model, dollars?.[0] === null ? undefined : dollars])),
+    ).toEqual(listed);
+  });
+
+  test('is that of its name, whatever its version, and of no other of its family', async ({ as, sql }) => {
     await setPrice(sql, 'tern-5', { price_in: 1, price_out: 1, price_cached: 1 });
     await setPrice(sql, 'tern-5-mini', { price_in: 2, price_out: 2, price_cached: 2 });
     const begun = await begunRun(as('ada'));
+    const versions = ['-20261001', '-2026-10-01', '-001', '-0613', '-v1', '-latest', '-preview', '-preview-09-2026'];
+    const others = ['-pro', '-7', '-1', '-preview-tts', '-20261001-image', '.5', '0', '-mini-pro', '[1m]'];
     const costs = {
       'tern-5': 1,
-      'Tern-5-20261001': 1,
+      ...Object.fromEntries(versions.map((version) => [`tern-5${version}`, 1])),
+      ...Object.fromEntries(others.map((other) => [`tern-5${other}`, undefined])),
+      'Tern-5-20261001-v1:0': 1,
       'tern-5-mini-latest': 2,
       'hosts/tern-5:free': 1,
       'us.anthropic.tern-5@2': 1,
-      'tern-5.5': undefined,
-      'tern-50': undefined,
+      'us-gov.anthropic.tern-5': 1,
+      'profiles/eu.anthropic.tern-5': 1,
       'a-tern-5': undefined,
     };
     const steps = Object.keys(costs).map((model, at) =>
