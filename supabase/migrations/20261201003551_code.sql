@@ -11476,8 +11476,9 @@ begin
         tokens_cache_written, waited_ms, model, tool_call_id, error, content, attributes, run_created_at, created_at)
       select run.tenant_id, run.project_id, run.id, g.trace_id, g.span_id, app.parent_of(g, v_above), g.kind,
         g.name, g.tool_type, g.status, app.believed_time(run, g.started_at, $4),
-        app.believed_time(run, g.completed_at, $4), g.duration_ms, g.tokens_in, g.tokens_out, g.tokens_cached, g.tokens_cache_written, g.waited_ms, g.model,
-        g.tool_call_id, g.error, case when v_keeps then g.content end, g.attributes, run.created_at, $4
+        app.believed_time(run, g.completed_at, $4), g.duration_ms, g.tokens_in, g.tokens_out, g.tokens_cached,
+        g.tokens_cache_written, g.waited_ms, g.model, g.tool_call_id, g.error, case when v_keeps then g.content end,
+        g.attributes, run.created_at, $4
       from unnest(v_told) g
       on conflict on constraint agent_steps_pkey do update
         set parent_span_id = coalesce(excluded.parent_span_id, s.parent_span_id),
@@ -19643,6 +19644,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003540', '78003ebbad8d64087f84927c9ebc1144ee59c994e006e1acd3997f9ad0f7a552', '0.1.0'),
   ('20261201003542', 'eb7c966aa7c08f3fd99cdd377f0d97af98c7a9a0113615e5c3fc5a164a354d07', '0.1.0'),
   ('20261201003550', '4d75ded02f752967a81444aa4163b0841c44d0b391aa10c5a97e4a4ea479f61f', '0.1.0'),
-  ('code', 'feaa3da3e5d522f63b878c846bdd94747d0591418d5caa450bfa9d68d8755011', '0.1.0')
+  ('code', 'c4374a1db58e5feeb09829843a6ccf07e5a9cec965beb8e90a9d91b23f07325c', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -252,8 +252,9 @@ begin
         tokens_cache_written, waited_ms, model, tool_call_id, error, content, attributes, run_created_at, created_at)
       select run.tenant_id, run.project_id, run.id, g.trace_id, g.span_id, app.parent_of(g, v_above), g.kind,
         g.name, g.tool_type, g.status, app.believed_time(run, g.started_at, $4),
-        app.believed_time(run, g.completed_at, $4), g.duration_ms, g.tokens_in, g.tokens_out, g.tokens_cached, g.tokens_cache_written, g.waited_ms, g.model,
-        g.tool_call_id, g.error, case when v_keeps then g.content end, g.attributes, run.created_at, $4
+        app.believed_time(run, g.completed_at, $4), g.duration_ms, g.tokens_in, g.tokens_out, g.tokens_cached,
+        g.tokens_cache_written, g.waited_ms, g.model, g.tool_call_id, g.error, case when v_keeps then g.content end,
+        g.attributes, run.created_at, $4
       from unnest(v_told) g
       on conflict on constraint agent_steps_pkey do update
         set parent_span_id = coalesce(excluded.parent_span_id, s.parent_span_id),
