@@ -215,10 +215,11 @@ describe('a step of a run', () => {
   test('that hung under a span that is none hangs under what is above that', async ({ as }) => {
     const begun = await begunRun(as('ada'));
     const span = (id: string) => id.padStart(16, '0');
+    const at = (ms: number) => ({ started_at: new Date(Date.now() + ms).toISOString() });
     const steps = [
-      request(begun.run, 'a', { kind: 'response', name: 'turn' }),
-      request(begun.run, 'b', { parent_span_id: span('e') }),
-      request(begun.run, 'c', { parent_span_id: span('f') }),
+      request(begun.run, 'a', { kind: 'response', name: 'turn', ...at(0) }),
+      request(begun.run, 'b', { parent_span_id: span('e'), ...at(100) }),
+      request(begun.run, 'c', { parent_span_id: span('f'), ...at(900) }),
     ];
     await send(as('ada'), begun, { steps });
 
@@ -230,8 +231,8 @@ describe('a step of a run', () => {
     const links = [...[{ from: span('e') }, { from: span('e'), to: span('a') }], { from: span('f'), to: span('d') }];
     await send(as('ada'), begun, {
       steps: [
-        request(begun.run, 'd', { name: 'call', parent_span_id: span('f') }),
-        request(begun.run, '1', { name: 'other', parent_span_id: span('e') }),
+        request(begun.run, 'd', { name: 'call', parent_span_id: span('f'), ...at(800) }),
+        request(begun.run, '1', { name: 'other', parent_span_id: span('e'), ...at(700) }),
       ],
       links,
     });
