@@ -95,7 +95,7 @@ async function report(count: number, begun: Begun | undefined): Promise<void> {
   }
 }
 
-/** Turns of twenty spans: a turn, requests with their tokens, and tools. */
+/** Turns of twenty spans: requests with their tokens and tools, and the turn, which ends last and is told of last. */
 function exportOf(from: number, count: number): Uint8Array {
   const session = newId();
   const traceId = newId().replaceAll('-', '');
@@ -112,7 +112,7 @@ function exportOf(from: number, count: number): Uint8Array {
     };
   });
   const resource = { attributes: [said('service.name', 'claude-code')] };
-  return gzipSync(JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans: all }] }] }));
+  return gzipSync(JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans: all.toReversed() }] }] }));
 }
 
 function nameAt(place: number): string {

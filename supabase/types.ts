@@ -857,6 +857,7 @@ export type Schema = {
           name: string;
           parent_id: string | null;
           project_id: string | null;
+          run_ended_at: string | null;
           run_id: string;
           started_at: string;
           tenant_id: string;

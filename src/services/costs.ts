@@ -20,7 +20,7 @@ export const Used = z.object({
 });
 const Costs = Used.extend({
   runs: z.int(),
-  /** How long runs waited for a person. */
+  /** How long runs waited for a person; by model and day only the total says it. */
   waited_ms: z.int().nullish(),
 });
 
@@ -40,6 +40,8 @@ export const CostList = z.object({
   total: Costs.partial(),
   /** The dearest first; null is what runs without such a thing used. */
   costs: z.array(Costs.extend({ key: z.string().nullable() })),
+  /** How many rows there are beyond these; older servers do not say. */
+  not_listed: z.int().optional(),
 });
 export type CostList = z.infer<typeof CostList>;
 

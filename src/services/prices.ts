@@ -3,7 +3,7 @@ import { sqlFunction } from '../db/sql-function.ts';
 
 const Dollars = z.number().min(0).max(100_000);
 
-/** Dollars for a million tokens of the models whose names begin so. */
+/** Dollars for a million tokens of a model, its versions and previews. */
 const Price = z.object({
   model: z.string(),
   price_in: z.number(),
@@ -19,7 +19,7 @@ export const ListModelPrices = z.strictObject({});
 export const listModelPrices = sqlFunction('list_model_prices', z.object({ prices: z.array(Price) }));
 
 export const SetModelPrice = z.strictObject({
-  model: z.string().regex(/^[A-Za-z0-9][\w.:/-]{0,119}$/, 'must be the beginning of a model’s name'),
+  model: z.string().regex(/^[A-Za-z0-9][\w.:/-]{0,119}$/, 'must be the name of a model'),
   /** Without both it is removed. */
   price_in: Dollars.optional(),
   price_out: Dollars.optional(),

@@ -1,7 +1,12 @@
 -- What requests to models cost.
 
--- The price of a model, by the longest beginning of its name, up to a hyphen or the like, that has one. Who provides it
--- is left out: gpt-5.5 is no gpt-5, and anthropic/claude-haiku-4-5-20251001 is a claude-haiku-4-5.
+-- The name of a model without who provides it: anthropic/, us.anthropic., an address up to its last slash.
+create or replace function app.price_name(model text) returns text language sql immutable as $$
+  select regexp_replace(lower(model), '^(.*/)?(([a-z-]+[.])?anthropic[.])?', '')
+$$;
+
+-- The price of a model: of its name, or of one of which it is a version, a dated one, the latest or a preview. Else a
+-- gpt-5-pro cost what a gpt-5 does, of which its name begins.
 create or replace function app.price_of(model text)
   returns public.model_prices
   language sql
@@ -9,9 +14,11 @@ create or replace function app.price_of(model text)
   set search_path = pg_catalog, pg_temp
 as $$
   select p.*
-  from regexp_replace(lower(price_of.model), '^(.*/|([a-z]+[.])?anthropic[.])', '') n(name)
-  join public.model_prices p
-    on starts_with(n.name, p.model) and substr(n.name, length(p.model) + 1, 1) in ('', '-', '@', ':')
+  from app.price_name(price_of.model) n(name)
+  join public.model_prices p on starts_with(n.name, p.model) and substr(n.name, length(p.model) + 1) ~ ('^'
+    -- -001, -0613, -20251001, -2025-10-01, -v1; -preview-09-2025, -preview-05-06; @20251001, :free
+    '(-([0-9]{3,4}|[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}|v[0-9]+|latest|preview(-[0-9]{2}-([0-9]{2}|[0-9]{4}))?))*'
+    '([@:].*)?$')
   order by length(p.model) desc limit 1
 $$;
 
@@ -33,9 +40,9 @@ as $$
 $$;
 
 -- set_model_price(model, price_in?, price_out?, price_cached?, price_cache_written?) -> {model, price_in, price_out,
--- price_cached, price_cache_written, updated_at, updated_by, removed?}: dollars for a million tokens of models whose
--- names begin so; null in and out remove the price. What was used before keeps what it cost. Raises forbidden,
--- not_found, invalid_input.
+-- price_cached, price_cache_written, updated_at, updated_by, removed?}: dollars for a million tokens of the
+-- model, its versions and previews, whoever provides it; null in and out remove the price. What was used before keeps
+-- what it cost. Raises forbidden, not_found, invalid_input.
 create or replace function public.set_model_price(
   model text,
   price_in numeric default null,
@@ -51,14 +58,14 @@ create or replace function public.set_model_price(
 as $$
 declare
   v_actor app.actor := app.authenticate(actor, 'admin');
-  v_model constant text := lower(model);
+  v_model constant text := app.price_name(model);
   v_cached constant numeric := coalesce(price_cached, price_in);
   v_written constant numeric := coalesce(price_cache_written, price_in);
   v_price public.model_prices;
 begin
   perform app.refuse_agent(v_actor, 'What models cost is decided', 'cairn prices');
   perform app.refuse_guest(v_actor, 'says what models cost', 'cairn prices');
-  perform app.check_form('model', v_model ~ '^[a-z0-9][a-z0-9._:/-]{0,119}$', 'the beginning of a model''s name');
+  perform app.check_form('model', v_model ~ '^[a-z0-9][a-z0-9._:-]{0,119}$', 'the name of a model');
   perform app.check_form('prices', num_nulls(price_in, price_out) <> 1
     and coalesce(least(price_in, price_out, v_cached, v_written) >= 0
       and greatest(price_in, price_out, v_cached, v_written) <= 100000, true),

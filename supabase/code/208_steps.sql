@@ -44,17 +44,53 @@ begin
 end
 $$;
 
--- A time that a producer names, or that of receipt where it cannot be: its run was not on.
+-- A time that a producer names, or that of receipt where it cannot be: its run was not on. One that is not named is not
+-- known.
 create or replace function app.believed_time(run public.agent_runs, named timestamptz, at timestamptz)
   returns timestamptz
   language sql
   immutable
 as $$
-  select case when named between run.created_at - interval '1 day' and at + interval '1 day' then named else at end
+  select case when named < run.created_at - interval '1 day' or named > at + interval '1 day' then at else named end
+$$;
+
+-- What two reports say, or only the first where both are too much.
+create or replace function app.merged_within(bytes integer, one jsonb, other jsonb)
+  returns jsonb
+  language sql
+  immutable
+as $$
+  select case when one is null or other is null then coalesce(one, other)
+    when octet_length((one || other)::text) <= bytes then one || other
+    else one end
+$$;
+
+-- What a step hangs under, where `above` says what is above spans that are not kept.
+create or replace function app.parent_of(step public.agent_steps, above jsonb) returns text language sql immutable as $$
+  select case when above ? step.parent_span_id and above ->> step.parent_span_id is distinct from step.span_id
+    then above ->> step.parent_span_id else step.parent_span_id end
+$$;
+
+-- The steps of a report as lists in which each step is once: what it says of a step again is in the next list.
+create or replace function app.tellings(steps jsonb)
+  returns setof public.agent_steps[]
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select array_agg(t.step order by t.at)
+  from (
+    select p.step, p.at,
+      row_number() over (partition by (p.step).trace_id, (p.step).span_id order by p.at) as telling
+    from (
+      select s as step, row_number() over () as at
+      from jsonb_populate_recordset(null::public.agent_steps, steps) s) p) t
+  group by t.telling
+  order by t.telling
 $$;
 
 -- Adds steps of a run, or what is told of them once more: a step that has ended stays so, numbers grow, what is not
--- said again stays. Whatever order they come in, they come to the same.
+-- said again stays. Whatever order they come in, they come to the same, also within one report.
 create or replace function app.store_steps(run public.agent_runs, steps jsonb, links jsonb, at timestamptz)
   returns integer
   language plpgsql
@@ -62,55 +98,71 @@ create or replace function app.store_steps(run public.agent_runs, steps jsonb, l
 as $$
 declare
   v_keeps constant boolean := app.keeps_content(run);
-  v_stored integer;
+  -- Most parents are told of in one report with what is under them: hung there at once, nothing is written twice.
+  v_above constant jsonb := (select jsonb_object_agg(l ->> 'from', l -> 'to') from jsonb_array_elements(links) l);
+  v_told public.agent_steps[];
+  v_rows integer;
+  v_stored integer := 0;
 begin
-  insert into public.agent_steps as s (tenant_id, project_id, run_id, trace_id, span_id, parent_span_id, kind, name,
-      tool_type, status, started_at, completed_at, duration_ms, tokens_in, tokens_out, tokens_cached,
-      tokens_cache_written, waited_ms, model, tool_call_id, error, content, attributes, run_created_at, created_at)
-    select run.tenant_id, run.project_id, run.id, g.trace_id, g.span_id, g.parent_span_id, g.kind, g.name, g.tool_type,
-      g.status, app.believed_time(run, g.started_at, $4), app.believed_time(run, g.completed_at, $4),
-      g.duration_ms, g.tokens_in, g.tokens_out, g.tokens_cached, g.tokens_cache_written, g.waited_ms, g.model,
-      g.tool_call_id, g.error, case when v_keeps then g.content end, g.attributes, run.created_at, $4
-    from (
-      select distinct on (r.trace_id, r.span_id) r.*
-      from jsonb_populate_recordset(null::public.agent_steps, steps) with ordinality r
-      order by r.trace_id, r.span_id, r.ordinality desc) g
-    on conflict on constraint agent_steps_pkey do update
-      set parent_span_id = coalesce(excluded.parent_span_id, s.parent_span_id),
-        -- Who knows more of it says more.
-        name = case when char_length(excluded.name) > char_length(s.name) then excluded.name else s.name end,
-        tool_type = coalesce(s.tool_type, excluded.tool_type),
-        -- In this order one ends: who saw that it failed saw more than who saw that it ended.
-        status = greatest(s.status, excluded.status),
-        started_at = least(s.started_at, excluded.started_at),
-        completed_at = greatest(s.completed_at, excluded.completed_at),
-        duration_ms = greatest(s.duration_ms, excluded.duration_ms),
-        tokens_in = greatest(s.tokens_in, excluded.tokens_in),
-        tokens_out = greatest(s.tokens_out, excluded.tokens_out),
-        tokens_cached = greatest(s.tokens_cached, excluded.tokens_cached),
-        tokens_cache_written = greatest(s.tokens_cache_written, excluded.tokens_cache_written),
-        waited_ms = greatest(s.waited_ms, excluded.waited_ms),
-        model = coalesce(s.model, excluded.model),
-        tool_call_id = coalesce(s.tool_call_id, excluded.tool_call_id),
-        error = coalesce(s.error, excluded.error),
-        content = coalesce(s.content || excluded.content, s.content, excluded.content),
-        attributes = coalesce(s.attributes || excluded.attributes, s.attributes, excluded.attributes)
-      where s.run_id = excluded.run_id;
-  get diagnostics v_stored = row_count;
+  for v_told in select app.tellings(steps) loop
+    insert into public.agent_steps as s (tenant_id, project_id, run_id, trace_id, span_id, parent_span_id, kind, name,
+        tool_type, status, started_at, completed_at, duration_ms, tokens_in, tokens_out, tokens_cached,
+        tokens_cache_written, waited_ms, model, tool_call_id, error, content, attributes, run_created_at, created_at)
+      select run.tenant_id, run.project_id, run.id, g.trace_id, g.span_id, app.parent_of(g, v_above), g.kind,
+        g.name, g.tool_type, g.status, app.believed_time(run, g.started_at, $4),
+        app.believed_time(run, g.completed_at, $4), g.duration_ms, g.tokens_in, g.tokens_out, g.tokens_cached,
+        g.tokens_cache_written, g.waited_ms, g.model, g.tool_call_id, g.error, case when v_keeps then g.content end,
+        g.attributes, run.created_at, $4
+      from unnest(v_told) g
+      on conflict on constraint agent_steps_pkey do update
+        set parent_span_id = coalesce(excluded.parent_span_id, s.parent_span_id),
+          -- Who knows more of it says more.
+          name = case when char_length(excluded.name) > char_length(s.name) then excluded.name else s.name end,
+          tool_type = coalesce(s.tool_type, excluded.tool_type),
+          -- In this order one ends: who saw that it failed saw more than who saw that it ended.
+          status = greatest(s.status, excluded.status),
+          -- The time of a receipt moves none that is known.
+          started_at = least(s.started_at, coalesce(nullif(excluded.started_at, $4), s.started_at)),
+          completed_at = coalesce(greatest(s.completed_at, nullif(excluded.completed_at, $4)), excluded.completed_at),
+          duration_ms = greatest(s.duration_ms, excluded.duration_ms),
+          tokens_in = greatest(s.tokens_in, excluded.tokens_in),
+          tokens_out = greatest(s.tokens_out, excluded.tokens_out),
+          tokens_cached = greatest(s.tokens_cached, excluded.tokens_cached),
+          tokens_cache_written = greatest(s.tokens_cache_written, excluded.tokens_cache_written),
+          waited_ms = greatest(s.waited_ms, excluded.waited_ms),
+          model = coalesce(s.model, excluded.model),
+          tool_call_id = coalesce(s.tool_call_id, excluded.tool_call_id),
+          error = coalesce(s.error, excluded.error),
+          content = app.merged_within(65536, s.content, excluded.content),
+          attributes = app.merged_within(16384, s.attributes, excluded.attributes)
+        where s.run_id = excluded.run_id;
+    get diagnostics v_rows = row_count;
+    -- The first list has all of them.
+    v_stored := greatest(v_stored, v_rows);
+  end loop;
   return v_stored;
 end
 $$;
 
--- Hangs what is under spans that are not kept under those above them.
+-- Hangs what was stored before, under spans that are not kept, under those above them, by the index of parents.
 create or replace function app.relink_steps(run public.agent_runs, links jsonb)
   returns void
-  language sql
+  language plpgsql
   set search_path = pg_catalog, pg_temp
+  -- Planned anew, for a table that was small a minute ago.
+  set plan_cache_mode = force_custom_plan
+  set enable_material = off
 as $$
+begin
+  if links = '[]' then
+    return;
+  end if;
   update public.agent_steps s set parent_span_id = l."to"
     from jsonb_to_recordset(links) l ("from" text, "to" text)
-    where s.tenant_id = run.tenant_id and s.run_id = run.id and s.run_created_at = run.created_at
-      and s.parent_span_id = l."from" and s.span_id is distinct from l."to"
+    -- Written so, no index of the run is taken, of which the planner believes that it has few steps.
+    where s.tenant_id = run.tenant_id and s.run_id is not distinct from run.id and s.run_created_at = run.created_at
+      and s.parent_span_id = l."from" and s.span_id is distinct from l."to";
+end
 $$;
 
 -- add_steps(run, lock_token, steps [{trace_id, span_id, parent_span_id?, kind, name, tool_type?, status, started_at,
@@ -160,6 +212,7 @@ as $$
       else 0 end)::public.run_usage
 $$;
 
+-- Adds up what was used. Where no request is left, as of a step whose day turned out to be the one before, no row is.
 create or replace function app.count_usage(used public.run_usage[])
   returns void
   language sql
@@ -171,7 +224,7 @@ as $$
     from unnest(used) a
     group by 1, 2, 3, 4, 5
     having (sum(a.requests), sum(a.tokens_in), sum(a.tokens_out), sum(a.tokens_cached), sum(a.tokens_cache_written),
-      sum(a.cost_usd)) <> (0, 0, 0, 0, 0, 0)
+      sum(a.cost_usd), sum(a.tokens_unpriced)) <> (0, 0, 0, 0, 0, 0, 0)
     order by 1, 2, 3, 4
     on conflict on constraint run_usage_pkey do update
       set requests = u.requests + excluded.requests,
@@ -180,7 +233,13 @@ as $$
         tokens_cached = u.tokens_cached + excluded.tokens_cached,
         tokens_cache_written = u.tokens_cache_written + excluded.tokens_cache_written,
         cost_usd = u.cost_usd + excluded.cost_usd,
-        tokens_unpriced = u.tokens_unpriced + excluded.tokens_unpriced
+        tokens_unpriced = u.tokens_unpriced + excluded.tokens_unpriced;
+  delete from public.run_usage u
+    using (
+      select a.tenant_id, a.run_id, a.model, a.day from unnest(used) a
+      group by 1, 2, 3, 4
+      having sum(a.requests) < 0) a
+    where u.tenant_id = a.tenant_id and u.run_id = a.run_id and u.model = a.model and u.day = a.day and u.requests = 0
 $$;
 
 -- Prices a request when what it used is known, and again when more of it is; not when only the price has changed.

@@ -63,7 +63,8 @@ create or replace view public.agent_artifacts with (security_invoker = true) as
   from public.artifacts a
   join public.agent_runs r on r.tenant_id = a.tenant_id and r.id = a.run_id;
 
--- What agents did, as a tree by parent_id. A step whose parent never came stands alone.
+-- What agents did, as a tree by parent_id. A step whose parent never came stands alone. One whose end nobody told has
+-- no completed_at: it is over where its run is.
 create or replace view public.trace_entries with (security_invoker = true) as
   select
     s.tenant_id, md5(s.trace_id || s.span_id)::uuid as id, s.run_id, r.command_id, r.agent_id, s.project_id,
@@ -74,7 +75,7 @@ create or replace view public.trace_entries with (security_invoker = true) as
       when 'tool_call' then jsonb_build_object('tool', s.name)
       else jsonb_build_object('tokens_used', s.tokens_in + s.tokens_out) end) || coalesce(s.content, '{}') as content,
     s.started_at, s.completed_at, s.duration_ms, s.tokens_in + s.tokens_out as tokens_used, s.error,
-    s.attributes as metadata, s.created_at
+    s.attributes as metadata, s.created_at, r.ended_at as run_ended_at
   from public.agent_steps s
   join public.agent_runs r on r.tenant_id = s.tenant_id and r.id = s.run_id;
 

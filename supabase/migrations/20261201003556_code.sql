@@ -10742,8 +10742,13 @@ $$;
 
 -- What requests to models cost.
 
--- The price of a model, by the longest beginning of its name, up to a hyphen or the like, that has one. Who provides it
--- is left out: gpt-5.5 is no gpt-5, and anthropic/claude-haiku-4-5-20251001 is a claude-haiku-4-5.
+-- The name of a model without who provides it: anthropic/, us.anthropic., an address up to its last slash.
+create or replace function app.price_name(model text) returns text language sql immutable as $$
+  select regexp_replace(lower(model), '^(.*/)?(([a-z-]+[.])?anthropic[.])?', '')
+$$;
+
+-- The price of a model: of its name, or of one of which it is a version, a dated one, the latest or a preview. Else a
+-- gpt-5-pro cost what a gpt-5 does, of which its name begins.
 create or replace function app.price_of(model text)
   returns public.model_prices
   language sql
@@ -10751,9 +10756,11 @@ create or replace function app.price_of(model text)
   set search_path = pg_catalog, pg_temp
 as $$
   select p.*
-  from regexp_replace(lower(price_of.model), '^(.*/|([a-z]+[.])?anthropic[.])', '') n(name)
-  join public.model_prices p
-    on starts_with(n.name, p.model) and substr(n.name, length(p.model) + 1, 1) in ('', '-', '@', ':')
+  from app.price_name(price_of.model) n(name)
+  join public.model_prices p on starts_with(n.name, p.model) and substr(n.name, length(p.model) + 1) ~ ('^'
+    -- -001, -0613, -20251001, -2025-10-01, -v1; -preview-09-2025, -preview-05-06; @20251001, :free
+    '(-([0-9]{3,4}|[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}|v[0-9]+|latest|preview(-[0-9]{2}-([0-9]{2}|[0-9]{4}))?))*'
+    '([@:].*)?$')
   order by length(p.model) desc limit 1
 $$;
 
@@ -10775,9 +10782,9 @@ as $$
 $$;
 
 -- set_model_price(model, price_in?, price_out?, price_cached?, price_cache_written?) -> {model, price_in, price_out,
--- price_cached, price_cache_written, updated_at, updated_by, removed?}: dollars for a million tokens of models whose
--- names begin so; null in and out remove the price. What was used before keeps what it cost. Raises forbidden,
--- not_found, invalid_input.
+-- price_cached, price_cache_written, updated_at, updated_by, removed?}: dollars for a million tokens of the
+-- model, its versions and previews, whoever provides it; null in and out remove the price. What was used before keeps
+-- what it cost. Raises forbidden, not_found, invalid_input.
 create or replace function public.set_model_price(
   model text,
   price_in numeric default null,
@@ -10793,14 +10800,14 @@ create or replace function public.set_model_price(
 as $$
 declare
   v_actor app.actor := app.authenticate(actor, 'admin');
-  v_model constant text := lower(model);
+  v_model constant text := app.price_name(model);
   v_cached constant numeric := coalesce(price_cached, price_in);
   v_written constant numeric := coalesce(price_cache_written, price_in);
   v_price public.model_prices;
 begin
   perform app.refuse_agent(v_actor, 'What models cost is decided', 'cairn prices');
   perform app.refuse_guest(v_actor, 'says what models cost', 'cairn prices');
-  perform app.check_form('model', v_model ~ '^[a-z0-9][a-z0-9._:/-]{0,119}$', 'the beginning of a model''s name');
+  perform app.check_form('model', v_model ~ '^[a-z0-9][a-z0-9._:-]{0,119}$', 'the name of a model');
   perform app.check_form('prices', num_nulls(price_in, price_out) <> 1
     and coalesce(least(price_in, price_out, v_cached, v_written) >= 0
       and greatest(price_in, price_out, v_cached, v_written) <= 100000, true),
@@ -11403,17 +11410,53 @@ begin
 end
 $$;
 
--- A time that a producer names, or that of receipt where it cannot be: its run was not on.
+-- A time that a producer names, or that of receipt where it cannot be: its run was not on. One that is not named is not
+-- known.
 create or replace function app.believed_time(run public.agent_runs, named timestamptz, at timestamptz)
   returns timestamptz
   language sql
   immutable
 as $$
-  select case when named between run.created_at - interval '1 day' and at + interval '1 day' then named else at end
+  select case when named < run.created_at - interval '1 day' or named > at + interval '1 day' then at else named end
+$$;
+
+-- What two reports say, or only the first where both are too much.
+create or replace function app.merged_within(bytes integer, one jsonb, other jsonb)
+  returns jsonb
+  language sql
+  immutable
+as $$
+  select case when one is null or other is null then coalesce(one, other)
+    when octet_length((one || other)::text) <= bytes then one || other
+    else one end
+$$;
+
+-- What a step hangs under, where `above` says what is above spans that are not kept.
+create or replace function app.parent_of(step public.agent_steps, above jsonb) returns text language sql immutable as $$
+  select case when above ? step.parent_span_id and above ->> step.parent_span_id is distinct from step.span_id
+    then above ->> step.parent_span_id else step.parent_span_id end
+$$;
+
+-- The steps of a report as lists in which each step is once: what it says of a step again is in the next list.
+create or replace function app.tellings(steps jsonb)
+  returns setof public.agent_steps[]
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select array_agg(t.step order by t.at)
+  from (
+    select p.step, p.at,
+      row_number() over (partition by (p.step).trace_id, (p.step).span_id order by p.at) as telling
+    from (
+      select s as step, row_number() over () as at
+      from jsonb_populate_recordset(null::public.agent_steps, steps) s) p) t
+  group by t.telling
+  order by t.telling
 $$;
 
 -- Adds steps of a run, or what is told of them once more: a step that has ended stays so, numbers grow, what is not
--- said again stays. Whatever order they come in, they come to the same.
+-- said again stays. Whatever order they come in, they come to the same, also within one report.
 create or replace function app.store_steps(run public.agent_runs, steps jsonb, links jsonb, at timestamptz)
   returns integer
   language plpgsql
@@ -11421,55 +11464,71 @@ create or replace function app.store_steps(run public.agent_runs, steps jsonb, l
 as $$
 declare
   v_keeps constant boolean := app.keeps_content(run);
-  v_stored integer;
+  -- Most parents are told of in one report with what is under them: hung there at once, nothing is written twice.
+  v_above constant jsonb := (select jsonb_object_agg(l ->> 'from', l -> 'to') from jsonb_array_elements(links) l);
+  v_told public.agent_steps[];
+  v_rows integer;
+  v_stored integer := 0;
 begin
-  insert into public.agent_steps as s (tenant_id, project_id, run_id, trace_id, span_id, parent_span_id, kind, name,
-      tool_type, status, started_at, completed_at, duration_ms, tokens_in, tokens_out, tokens_cached,
-      tokens_cache_written, waited_ms, model, tool_call_id, error, content, attributes, run_created_at, created_at)
-    select run.tenant_id, run.project_id, run.id, g.trace_id, g.span_id, g.parent_span_id, g.kind, g.name, g.tool_type,
-      g.status, app.believed_time(run, g.started_at, $4), app.believed_time(run, g.completed_at, $4),
-      g.duration_ms, g.tokens_in, g.tokens_out, g.tokens_cached, g.tokens_cache_written, g.waited_ms, g.model,
-      g.tool_call_id, g.error, case when v_keeps then g.content end, g.attributes, run.created_at, $4
-    from (
-      select distinct on (r.trace_id, r.span_id) r.*
-      from jsonb_populate_recordset(null::public.agent_steps, steps) with ordinality r
-      order by r.trace_id, r.span_id, r.ordinality desc) g
-    on conflict on constraint agent_steps_pkey do update
-      set parent_span_id = coalesce(excluded.parent_span_id, s.parent_span_id),
-        -- Who knows more of it says more.
-        name = case when char_length(excluded.name) > char_length(s.name) then excluded.name else s.name end,
-        tool_type = coalesce(s.tool_type, excluded.tool_type),
-        -- In this order one ends: who saw that it failed saw more than who saw that it ended.
-        status = greatest(s.status, excluded.status),
-        started_at = least(s.started_at, excluded.started_at),
-        completed_at = greatest(s.completed_at, excluded.completed_at),
-        duration_ms = greatest(s.duration_ms, excluded.duration_ms),
-        tokens_in = greatest(s.tokens_in, excluded.tokens_in),
-        tokens_out = greatest(s.tokens_out, excluded.tokens_out),
-        tokens_cached = greatest(s.tokens_cached, excluded.tokens_cached),
-        tokens_cache_written = greatest(s.tokens_cache_written, excluded.tokens_cache_written),
-        waited_ms = greatest(s.waited_ms, excluded.waited_ms),
-        model = coalesce(s.model, excluded.model),
-        tool_call_id = coalesce(s.tool_call_id, excluded.tool_call_id),
-        error = coalesce(s.error, excluded.error),
-        content = coalesce(s.content || excluded.content, s.content, excluded.content),
-        attributes = coalesce(s.attributes || excluded.attributes, s.attributes, excluded.attributes)
-      where s.run_id = excluded.run_id;
-  get diagnostics v_stored = row_count;
+  for v_told in select app.tellings(steps) loop
+    insert into public.agent_steps as s (tenant_id, project_id, run_id, trace_id, span_id, parent_span_id, kind, name,
+        tool_type, status, started_at, completed_at, duration_ms, tokens_in, tokens_out, tokens_cached,
+        tokens_cache_written, waited_ms, model, tool_call_id, error, content, attributes, run_created_at, created_at)
+      select run.tenant_id, run.project_id, run.id, g.trace_id, g.span_id, app.parent_of(g, v_above), g.kind,
+        g.name, g.tool_type, g.status, app.believed_time(run, g.started_at, $4),
+        app.believed_time(run, g.completed_at, $4), g.duration_ms, g.tokens_in, g.tokens_out, g.tokens_cached,
+        g.tokens_cache_written, g.waited_ms, g.model, g.tool_call_id, g.error, case when v_keeps then g.content end,
+        g.attributes, run.created_at, $4
+      from unnest(v_told) g
+      on conflict on constraint agent_steps_pkey do update
+        set parent_span_id = coalesce(excluded.parent_span_id, s.parent_span_id),
+          -- Who knows more of it says more.
+          name = case when char_length(excluded.name) > char_length(s.name) then excluded.name else s.name end,
+          tool_type = coalesce(s.tool_type, excluded.tool_type),
+          -- In this order one ends: who saw that it failed saw more than who saw that it ended.
+          status = greatest(s.status, excluded.status),
+          -- The time of a receipt moves none that is known.
+          started_at = least(s.started_at, coalesce(nullif(excluded.started_at, $4), s.started_at)),
+          completed_at = coalesce(greatest(s.completed_at, nullif(excluded.completed_at, $4)), excluded.completed_at),
+          duration_ms = greatest(s.duration_ms, excluded.duration_ms),
+          tokens_in = greatest(s.tokens_in, excluded.tokens_in),
+          tokens_out = greatest(s.tokens_out, excluded.tokens_out),
+          tokens_cached = greatest(s.tokens_cached, excluded.tokens_cached),
+          tokens_cache_written = greatest(s.tokens_cache_written, excluded.tokens_cache_written),
+          waited_ms = greatest(s.waited_ms, excluded.waited_ms),
+          model = coalesce(s.model, excluded.model),
+          tool_call_id = coalesce(s.tool_call_id, excluded.tool_call_id),
+          error = coalesce(s.error, excluded.error),
+          content = app.merged_within(65536, s.content, excluded.content),
+          attributes = app.merged_within(16384, s.attributes, excluded.attributes)
+        where s.run_id = excluded.run_id;
+    get diagnostics v_rows = row_count;
+    -- The first list has all of them.
+    v_stored := greatest(v_stored, v_rows);
+  end loop;
   return v_stored;
 end
 $$;
 
--- Hangs what is under spans that are not kept under those above them.
+-- Hangs what was stored before, under spans that are not kept, under those above them, by the index of parents.
 create or replace function app.relink_steps(run public.agent_runs, links jsonb)
   returns void
-  language sql
+  language plpgsql
   set search_path = pg_catalog, pg_temp
+  -- Planned anew, for a table that was small a minute ago.
+  set plan_cache_mode = force_custom_plan
+  set enable_material = off
 as $$
+begin
+  if links = '[]' then
+    return;
+  end if;
   update public.agent_steps s set parent_span_id = l."to"
     from jsonb_to_recordset(links) l ("from" text, "to" text)
-    where s.tenant_id = run.tenant_id and s.run_id = run.id and s.run_created_at = run.created_at
-      and s.parent_span_id = l."from" and s.span_id is distinct from l."to"
+    -- Written so, no index of the run is taken, of which the planner believes that it has few steps.
+    where s.tenant_id = run.tenant_id and s.run_id is not distinct from run.id and s.run_created_at = run.created_at
+      and s.parent_span_id = l."from" and s.span_id is distinct from l."to";
+end
 $$;
 
 -- add_steps(run, lock_token, steps [{trace_id, span_id, parent_span_id?, kind, name, tool_type?, status, started_at,
@@ -11519,6 +11578,7 @@ as $$
       else 0 end)::public.run_usage
 $$;
 
+-- Adds up what was used. Where no request is left, as of a step whose day turned out to be the one before, no row is.
 create or replace function app.count_usage(used public.run_usage[])
   returns void
   language sql
@@ -11530,7 +11590,7 @@ as $$
     from unnest(used) a
     group by 1, 2, 3, 4, 5
     having (sum(a.requests), sum(a.tokens_in), sum(a.tokens_out), sum(a.tokens_cached), sum(a.tokens_cache_written),
-      sum(a.cost_usd)) <> (0, 0, 0, 0, 0, 0)
+      sum(a.cost_usd), sum(a.tokens_unpriced)) <> (0, 0, 0, 0, 0, 0, 0)
     order by 1, 2, 3, 4
     on conflict on constraint run_usage_pkey do update
       set requests = u.requests + excluded.requests,
@@ -11539,7 +11599,13 @@ as $$
         tokens_cached = u.tokens_cached + excluded.tokens_cached,
         tokens_cache_written = u.tokens_cache_written + excluded.tokens_cache_written,
         cost_usd = u.cost_usd + excluded.cost_usd,
-        tokens_unpriced = u.tokens_unpriced + excluded.tokens_unpriced
+        tokens_unpriced = u.tokens_unpriced + excluded.tokens_unpriced;
+  delete from public.run_usage u
+    using (
+      select a.tenant_id, a.run_id, a.model, a.day from unnest(used) a
+      group by 1, 2, 3, 4
+      having sum(a.requests) < 0) a
+    where u.tenant_id = a.tenant_id and u.run_id = a.run_id and u.model = a.model and u.day = a.day and u.requests = 0
 $$;
 
 -- Prices a request when what it used is known, and again when more of it is; not when only the price has changed.
@@ -11695,24 +11761,32 @@ $$;
 
 -- What runs used and what that cost.
 
--- What the runs of a workspace used between two days of UTC, by model and day. Of a run whose requests nobody reported
--- there is what its runner counted.
-create or replace function app.usage_between(tenant_id uuid, since date, until date)
+-- What the runs of a workspace, of a project or one of them used between two days of UTC, by model and day. Of a run
+-- whose requests nobody reported there is what its runner counted.
+create or replace function app.usage_between(tenant_id uuid, since date, until date, project_id uuid, run_id uuid)
   returns setof public.run_usage
   language sql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select u.*
-  from public.run_usage u
-  where u.tenant_id = $1 and u.day between $2 and $3
+  -- One run is found by its key, all of them by the day.
+  with used as (
+    select u.* from public.run_usage u where u.tenant_id = $1 and u.run_id = $5 and u.day between $2 and $3
+    union all
+    select u.* from public.run_usage u where $5 is null and u.tenant_id = $1 and u.day between $2 and $3
+  ), runs as (
+    select r.* from public.agent_runs r where r.tenant_id = $1 and r.id = $5
+    union all
+    select r.* from public.agent_runs r
+    where $5 is null and r.tenant_id = $1 and r.created_at >= $2::timestamp at time zone 'UTC' - interval '30 days'
+  )
+  select u.* from used u where $4 is null or u.project_id = $4
   union all
   select r.tenant_id, r.id, 'not told', (r.started_at at time zone 'UTC')::date, r.project_id, 0,
     coalesce(r.tokens_in, 0), coalesce(r.tokens_out, 0), 0, 0, 0, coalesce(r.tokens_in, 0) + coalesce(r.tokens_out, 0)
-  from public.agent_runs r
-  where r.tenant_id = $1 and r.created_at >= $2::timestamp at time zone 'UTC' - interval '30 days'
-    and (r.started_at at time zone 'UTC')::date between $2 and $3
-    and r.tokens_in + r.tokens_out > 0
+  from runs r
+  where (r.started_at at time zone 'UTC')::date between $2 and $3 and r.tokens_in + r.tokens_out > 0
+    and ($4 is null or r.project_id = $4)
     and not exists (select from public.run_usage u where u.tenant_id = r.tenant_id and u.run_id = r.id)
 $$;
 
@@ -11783,11 +11857,50 @@ as $$
     when 'day' then used.day::text end
 $$;
 
+-- What a row of used tokens adds up to, by key and in all. A run waited once, whatever models and days it is counted
+-- under: by these only the total says how long.
+create or replace function app.costs_between(
+  by text,
+  tenant_id uuid,
+  since date,
+  until date,
+  project_id uuid,
+  agent_id uuid,
+  run_id uuid
+)
+  returns table (key text, is_total boolean, runs bigint, requests bigint, tokens_in numeric, tokens_out numeric,
+    tokens_cached numeric, tokens_cache_written numeric, tokens_unpriced numeric, cost_usd numeric, waited_ms numeric)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  with used as (
+    select app.cost_key($1, r, u) as key, u.*, (r.metrics ->> 'waited_ms')::numeric as waited_ms
+    from app.usage_between($2, $3, $4, $5, $7) u
+    join public.agent_runs r on r.tenant_id = u.tenant_id and r.id = u.run_id
+    where $6 is null or r.agent_id = $6
+  ), waits as (
+    select w.key, grouping(w.key) = 1 as is_total, sum(w.waited_ms) as waited_ms
+    from (select distinct on (u.run_id) u.key, u.waited_ms from used u order by u.run_id) w
+    group by grouping sets ((1), ())
+  ), sums as (
+    select s.key, grouping(s.key) = 1 as is_total, count(distinct s.run_id) as runs, sum(s.requests) as requests,
+      sum(s.tokens_in) as tokens_in, sum(s.tokens_out) as tokens_out, sum(s.tokens_cached) as tokens_cached,
+      sum(s.tokens_cache_written) as tokens_cache_written, sum(s.tokens_unpriced) as tokens_unpriced,
+      sum(s.cost_usd) as cost_usd
+    from used s
+    group by grouping sets ((1), ())
+  )
+  select s.*, case when s.is_total or $1 not in ('model', 'day') then w.waited_ms end
+  from sums s
+  left join waits w on w.is_total = s.is_total and w.key is not distinct from s.key
+$$;
+
 -- list_costs(by run|command|task|agent|model|day, since?, until?, project?, agent?, run?, page_size) -> {costs: [{key,
 -- runs, requests, tokens_in, tokens_out, tokens_cached, tokens_cache_written, tokens_unpriced, cost_usd, waited_ms}],
--- total, since, until}: what runs used, dearest first, in the last 30 days or between two days of UTC. Each request is
--- counted once, in the run that made it; cost_usd is of the tokens whose model has a price. A key is null for runs
--- without one.
+-- not_listed, total, since, until}: what runs used, dearest first, in the last 30 days or between two days of UTC. Each
+-- request is counted once, in the run that made it; cost_usd is of the tokens whose model has a price; waited_ms is
+-- null by model and day. A key is null for runs without one. `not_listed` says how many more there are.
 create or replace function public.list_costs(
   by text default 'agent',
   since date default null,
@@ -11818,36 +11931,15 @@ begin
     'run, command, task, agent, model or day');
   perform app.check_form('since', v_since between v_until - 366 and v_until, 'a day of the year before until');
   return (
-    with used as (
-      select app.cost_key(by, r, u) as key, u.*, (r.metrics ->> 'waited_ms')::numeric as waited_ms
-      from app.usage_between(v_actor.tenant_id, v_since, v_until) u
-      join public.agent_runs r on r.tenant_id = u.tenant_id and r.id = u.run_id
-      where (v_project is null or r.project_id = v_project) and (v_agent is null or r.agent_id = v_agent)
-        and (v_run is null or r.id = v_run)
-    ), waits as (
-      select w.key, grouping(w.key) = 1 as is_total, sum(w.waited_ms) as waited_ms
-      from (select distinct u.key, u.run_id, u.waited_ms from used u) w
-      group by grouping sets ((1), ())
-    ), sums as (
-      select s.key, grouping(s.key) = 1 as is_total, count(distinct s.run_id) as runs, sum(s.requests) as requests,
-        sum(s.tokens_in) as tokens_in, sum(s.tokens_out) as tokens_out, sum(s.tokens_cached) as tokens_cached,
-        sum(s.tokens_cache_written) as tokens_cache_written, sum(s.tokens_unpriced) as tokens_unpriced,
-        sum(s.cost_usd) as cost_usd
-      from used s
-      group by grouping sets ((1), ())
-    ), costs as (
-      select s.*, w.waited_ms
-      from sums s
-      join waits w on w.is_total = s.is_total and w.key is not distinct from s.key
-    )
     select jsonb_build_object('since', v_since, 'until', v_until,
-      'total', (
-        select jsonb_strip_nulls(to_jsonb(s) - '{key,is_total}'::text[]) from costs s where s.is_total),
-      'costs', coalesce((
-        select jsonb_agg(to_jsonb(t) - 'is_total' order by t.cost_usd desc, t.tokens_in desc, t.key)
-        from (
-          select * from costs s where not s.is_total
-          order by s.cost_usd desc, s.tokens_in desc, s.key limit v_size) t), '[]')));
+      'total', jsonb_agg(jsonb_strip_nulls(to_jsonb(c) - '{key,is_total,place}'::text[]))
+        filter (where c.is_total) -> 0,
+      'costs', coalesce(jsonb_agg(to_jsonb(c) - '{is_total,place}'::text[] order by c.place)
+        filter (where not c.is_total and c.place <= v_size), '[]'),
+      'not_listed', greatest(count(*) filter (where not c.is_total) - v_size, 0))
+    from (
+      select s.*, row_number() over (partition by s.is_total order by s.cost_usd desc, s.tokens_in desc, s.key) as place
+      from app.costs_between(by, v_actor.tenant_id, v_since, v_until, v_project, v_agent, v_run) s) c);
 end
 $$;
 
@@ -19246,7 +19338,8 @@ create or replace view public.agent_artifacts with (security_invoker = true) as
   from public.artifacts a
   join public.agent_runs r on r.tenant_id = a.tenant_id and r.id = a.run_id;
 
--- What agents did, as a tree by parent_id. A step whose parent never came stands alone.
+-- What agents did, as a tree by parent_id. A step whose parent never came stands alone. One whose end nobody told has
+-- no completed_at: it is over where its run is.
 create or replace view public.trace_entries with (security_invoker = true) as
   select
     s.tenant_id, md5(s.trace_id || s.span_id)::uuid as id, s.run_id, r.command_id, r.agent_id, s.project_id,
@@ -19257,7 +19350,7 @@ create or replace view public.trace_entries with (security_invoker = true) as
       when 'tool_call' then jsonb_build_object('tool', s.name)
       else jsonb_build_object('tokens_used', s.tokens_in + s.tokens_out) end) || coalesce(s.content, '{}') as content,
     s.started_at, s.completed_at, s.duration_ms, s.tokens_in + s.tokens_out as tokens_used, s.error,
-    s.attributes as metadata, s.created_at
+    s.attributes as metadata, s.created_at, r.ended_at as run_ended_at
   from public.agent_steps s
   join public.agent_runs r on r.tenant_id = s.tenant_id and r.id = s.run_id;
 
@@ -19580,7 +19673,8 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201003525', '46e40ddce213e203987f7beb7d75559dc4e8c8c4d88256256eee35420ef52cd8', '0.1.0'),
   ('20261201003540', '78003ebbad8d64087f84927c9ebc1144ee59c994e006e1acd3997f9ad0f7a552', '0.1.0'),
   ('20261201003542', 'eb7c966aa7c08f3fd99cdd377f0d97af98c7a9a0113615e5c3fc5a164a354d07', '0.1.0'),
+  ('20261201003550', 'ce07901a5987e32b49c96ba5ecb241f388d682bdfdc3a9f4b3711e8db61b29ae', '0.1.0'),
   ('20261201003555', '76050df5dca7b58228bde746e63b3206663221604f47b9d1a990353363d5e427', '0.1.0'),
-  ('code', 'f53d0ac7ea1f6233dbb0b94bc3efc275cf74ac16a93ec26ae1cd9a29945ea65c', '0.1.0')
+  ('code', '445c27630b0e675f5e6d254774e9e8bce5db61b9c553d721b42f10cadff409fc', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

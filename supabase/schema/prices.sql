@@ -18,6 +18,15 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.price_name(model text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select regexp_replace(lower(model), '^(.*/)?(([a-z-]+[.])?anthropic[.])?', '')
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.price_of(model text)
  RETURNS public.model_prices
  LANGUAGE sql
@@ -25,9 +34,11 @@ CREATE OR REPLACE FUNCTION app.price_of(model text)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select p.*
-  from regexp_replace(lower(price_of.model), '^(.*/|([a-z]+[.])?anthropic[.])', '') n(name)
-  join public.model_prices p
-    on starts_with(n.name, p.model) and substr(n.name, length(p.model) + 1, 1) in ('', '-', '@', ':')
+  from app.price_name(price_of.model) n(name)
+  join public.model_prices p on starts_with(n.name, p.model) and substr(n.name, length(p.model) + 1) ~ ('^'
+    -- -001, -0613, -20251001, -2025-10-01, -v1; -preview-09-2025, -preview-05-06; @20251001, :free
+    '(-([0-9]{3,4}|[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}|v[0-9]+|latest|preview(-[0-9]{2}-([0-9]{2}|[0-9]{4}))?))*'
+    '([@:].*)?$')
   order by length(p.model) desc limit 1
 $function$;
 -- owner cairn_owner
@@ -56,14 +67,14 @@ CREATE OR REPLACE FUNCTION public.set_model_price(model text, price_in numeric D
 AS $function$
 declare
   v_actor app.actor := app.authenticate(actor, 'admin');
-  v_model constant text := lower(model);
+  v_model constant text := app.price_name(model);
   v_cached constant numeric := coalesce(price_cached, price_in);
   v_written constant numeric := coalesce(price_cache_written, price_in);
   v_price public.model_prices;
 begin
   perform app.refuse_agent(v_actor, 'What models cost is decided', 'cairn prices');
   perform app.refuse_guest(v_actor, 'says what models cost', 'cairn prices');
-  perform app.check_form('model', v_model ~ '^[a-z0-9][a-z0-9._:/-]{0,119}$', 'the beginning of a model''s name');
+  perform app.check_form('model', v_model ~ '^[a-z0-9][a-z0-9._:-]{0,119}$', 'the name of a model');
   perform app.check_form('prices', num_nulls(price_in, price_out) <> 1
     and coalesce(least(price_in, price_out, v_cached, v_written) >= 0
       and greatest(price_in, price_out, v_cached, v_written) <= 100000, true),

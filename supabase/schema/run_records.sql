@@ -98,6 +98,7 @@ create table public.agent_steps (
   constraint agent_steps_trace_id_check CHECK ((trace_id ~ '^[0-9a-f]{32}$'::text)),
   constraint agent_steps_waited_ms_check CHECK ((waited_ms >= 0))
 ) partition by RANGE (run_created_at);
+CREATE INDEX idx_agent_steps_parent ON ONLY public.agent_steps USING btree (tenant_id, parent_span_id) WHERE (parent_span_id IS NOT NULL);
 CREATE INDEX idx_agent_steps_run_started ON ONLY public.agent_steps USING btree (tenant_id, run_id, started_at);
 CREATE TRIGGER steps_price BEFORE INSERT OR UPDATE ON public.agent_steps FOR EACH ROW WHEN ((new.kind = 'llm_prompt'::text)) EXECUTE FUNCTION app.price_step();
 CREATE TRIGGER trigger_update_run_statistics AFTER INSERT ON public.agent_steps REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION app.update_run_statistics();

@@ -18,6 +18,35 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.costs_between(by text, tenant_id uuid, since date, until date, project_id uuid, agent_id uuid, run_id uuid)
+ RETURNS TABLE(key text, is_total boolean, runs bigint, requests bigint, tokens_in numeric, tokens_out numeric, tokens_cached numeric, tokens_cache_written numeric, tokens_unpriced numeric, cost_usd numeric, waited_ms numeric)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  with used as (
+    select app.cost_key($1, r, u) as key, u.*, (r.metrics ->> 'waited_ms')::numeric as waited_ms
+    from app.usage_between($2, $3, $4, $5, $7) u
+    join public.agent_runs r on r.tenant_id = u.tenant_id and r.id = u.run_id
+    where $6 is null or r.agent_id = $6
+  ), waits as (
+    select w.key, grouping(w.key) = 1 as is_total, sum(w.waited_ms) as waited_ms
+    from (select distinct on (u.run_id) u.key, u.waited_ms from used u order by u.run_id) w
+    group by grouping sets ((1), ())
+  ), sums as (
+    select s.key, grouping(s.key) = 1 as is_total, count(distinct s.run_id) as runs, sum(s.requests) as requests,
+      sum(s.tokens_in) as tokens_in, sum(s.tokens_out) as tokens_out, sum(s.tokens_cached) as tokens_cached,
+      sum(s.tokens_cache_written) as tokens_cache_written, sum(s.tokens_unpriced) as tokens_unpriced,
+      sum(s.cost_usd) as cost_usd
+    from used s
+    group by grouping sets ((1), ())
+  )
+  select s.*, case when s.is_total or $1 not in ('model', 'day') then w.waited_ms end
+  from sums s
+  left join waits w on w.is_total = s.is_total and w.key is not distinct from s.key
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.counted_usage(tenant_id uuid)
  RETURNS SETOF public.run_usage
  LANGUAGE sql
@@ -70,22 +99,30 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.usage_between(tenant_id uuid, since date, until date)
+CREATE OR REPLACE FUNCTION app.usage_between(tenant_id uuid, since date, until date, project_id uuid, run_id uuid)
  RETURNS SETOF public.run_usage
  LANGUAGE sql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  select u.*
-  from public.run_usage u
-  where u.tenant_id = $1 and u.day between $2 and $3
+  -- One run is found by its key, all of them by the day.
+  with used as (
+    select u.* from public.run_usage u where u.tenant_id = $1 and u.run_id = $5 and u.day between $2 and $3
+    union all
+    select u.* from public.run_usage u where $5 is null and u.tenant_id = $1 and u.day between $2 and $3
+  ), runs as (
+    select r.* from public.agent_runs r where r.tenant_id = $1 and r.id = $5
+    union all
+    select r.* from public.agent_runs r
+    where $5 is null and r.tenant_id = $1 and r.created_at >= $2::timestamp at time zone 'UTC' - interval '30 days'
+  )
+  select u.* from used u where $4 is null or u.project_id = $4
   union all
   select r.tenant_id, r.id, 'not told', (r.started_at at time zone 'UTC')::date, r.project_id, 0,
     coalesce(r.tokens_in, 0), coalesce(r.tokens_out, 0), 0, 0, 0, coalesce(r.tokens_in, 0) + coalesce(r.tokens_out, 0)
-  from public.agent_runs r
-  where r.tenant_id = $1 and r.created_at >= $2::timestamp at time zone 'UTC' - interval '30 days'
-    and (r.started_at at time zone 'UTC')::date between $2 and $3
-    and r.tokens_in + r.tokens_out > 0
+  from runs r
+  where (r.started_at at time zone 'UTC')::date between $2 and $3 and r.tokens_in + r.tokens_out > 0
+    and ($4 is null or r.project_id = $4)
     and not exists (select from public.run_usage u where u.tenant_id = r.tenant_id and u.run_id = r.id)
 $function$;
 -- owner cairn_owner
@@ -111,36 +148,15 @@ begin
     'run, command, task, agent, model or day');
   perform app.check_form('since', v_since between v_until - 366 and v_until, 'a day of the year before until');
   return (
-    with used as (
-      select app.cost_key(by, r, u) as key, u.*, (r.metrics ->> 'waited_ms')::numeric as waited_ms
-      from app.usage_between(v_actor.tenant_id, v_since, v_until) u
-      join public.agent_runs r on r.tenant_id = u.tenant_id and r.id = u.run_id
-      where (v_project is null or r.project_id = v_project) and (v_agent is null or r.agent_id = v_agent)
-        and (v_run is null or r.id = v_run)
-    ), waits as (
-      select w.key, grouping(w.key) = 1 as is_total, sum(w.waited_ms) as waited_ms
-      from (select distinct u.key, u.run_id, u.waited_ms from used u) w
-      group by grouping sets ((1), ())
-    ), sums as (
-      select s.key, grouping(s.key) = 1 as is_total, count(distinct s.run_id) as runs, sum(s.requests) as requests,
-        sum(s.tokens_in) as tokens_in, sum(s.tokens_out) as tokens_out, sum(s.tokens_cached) as tokens_cached,
-        sum(s.tokens_cache_written) as tokens_cache_written, sum(s.tokens_unpriced) as tokens_unpriced,
-        sum(s.cost_usd) as cost_usd
-      from used s
-      group by grouping sets ((1), ())
-    ), costs as (
-      select s.*, w.waited_ms
-      from sums s
-      join waits w on w.is_total = s.is_total and w.key is not distinct from s.key
-    )
     select jsonb_build_object('since', v_since, 'until', v_until,
-      'total', (
-        select jsonb_strip_nulls(to_jsonb(s) - '{key,is_total}'::text[]) from costs s where s.is_total),
-      'costs', coalesce((
-        select jsonb_agg(to_jsonb(t) - 'is_total' order by t.cost_usd desc, t.tokens_in desc, t.key)
-        from (
-          select * from costs s where not s.is_total
-          order by s.cost_usd desc, s.tokens_in desc, s.key limit v_size) t), '[]')));
+      'total', jsonb_agg(jsonb_strip_nulls(to_jsonb(c) - '{key,is_total,place}'::text[]))
+        filter (where c.is_total) -> 0,
+      'costs', coalesce(jsonb_agg(to_jsonb(c) - '{is_total,place}'::text[] order by c.place)
+        filter (where not c.is_total and c.place <= v_size), '[]'),
+      'not_listed', greatest(count(*) filter (where not c.is_total) - v_size, 0))
+    from (
+      select s.*, row_number() over (partition by s.is_total order by s.cost_usd desc, s.tokens_in desc, s.key) as place
+      from app.costs_between(by, v_actor.tenant_id, v_since, v_until, v_project, v_agent, v_run) s) c);
 end
 $function$;
 -- owner cairn_owner

@@ -225,7 +225,8 @@ create view public.trace_entries with (security_invoker=true) as
     s.tokens_in + s.tokens_out AS tokens_used,
     s.error,
     s.attributes AS metadata,
-    s.created_at
+    s.created_at,
+    r.ended_at AS run_ended_at
    FROM public.agent_steps s
      JOIN public.agent_runs r ON r.tenant_id = s.tenant_id AND r.id = s.run_id;
 

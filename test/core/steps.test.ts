@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest';
 import { getRunUse } from '../../src/services/run-trace.ts';
-import type { SentSteps, StoredStep } from '../../src/services/steps.ts';
+import type { SentSteps, Step, StoredStep } from '../../src/services/steps.ts';
 import { call } from '../support/calls.ts';
 import { play, type Recorded, reportedBy, request, send, sentFor, stepsOf } from '../support/reports.ts';
 import { begunRun } from '../support/runners.ts';
@@ -136,6 +136,126 @@ describe('a step of a run', () => {
       await expect(send(as('ada'), begun, { steps })).rejects.toMatchObject({ code: 'invalid_input' });
     }
     expect(await stepsOf(as('ada'), begun.run)).toEqual([]);
+  });
+
+  test('told several times in one report comes to the same in any order', async ({ as }) => {
+    const begun = await begunRun(as('ada'));
+    const failed = { status: 'failed', tokens_in: 1_000, tokens_out: 10, error: 'Too many requests.' } as const;
+    const tellings: Partial<Step>[] = [failed, { status: 'running' }, { status: 'completed', waited_ms: 5 }];
+    const orders = [
+      [0, 1, 2],
+      [0, 2, 1],
+      [1, 0, 2],
+      [1, 2, 0],
+      [2, 0, 1],
+      [2, 1, 0],
+    ];
+
+    for (const [at, order] of orders.entries()) {
+      const steps = order.map((nth) => request(begun.run, String(at), tellings[nth]));
+      const { stored } = await send(as('ada'), begun, { steps: [...steps, request(begun.run, `f${at}`)] });
+      expect(stored).toBe(2);
+    }
+
+    const told = (await stepsOf(as('ada'), begun.run)).filter(({ span_id }) => !span_id.includes('f'));
+    expect(told).toHaveLength(orders.length);
+    for (const step of told) expect(step).toMatchObject({ ...failed, waited_ms: 5 });
+    expect((await getRunUse(as('ada'), { run: begun.run })).usage).toMatchObject([
+      { requests: 12, tokens_in: 6_000, tokens_out: 60 },
+    ]);
+  });
+
+  test('has no end that nobody told, also when its run has ended', async ({ as, sql }) => {
+    const begun = await begunRun(as('ada'));
+    const { run } = begun;
+    const named = new Date(Date.now() - 60_000).toISOString();
+    const steps = [
+      request(run, 'a', { status: 'running' }),
+      request(run, 'b', { started_at: named, completed_at: named }),
+      request(run, 'c', { completed_at: '2031-01-01T00:00:00Z' }),
+    ];
+    await send(as('ada'), begun, { steps });
+    const first = await stepsOf(as('ada'), run);
+
+    const unbelieved = { started_at: '2001-01-01T00:00:00Z', completed_at: '2031-01-01T00:00:00Z' };
+    await send(as('ada'), begun, { steps: [steps[0] as Step, request(run, 'b', unbelieved), steps[2] as Step] });
+
+    expect(await stepsOf(as('ada'), run)).toEqual(first);
+    const endOf = (span: string) => first.find(({ span_id }) => span_id.endsWith(span))?.completed_at;
+    expect([endOf('a'), Date.parse(endOf('b') ?? ''), Date.parse(endOf('c') ?? '') > Date.parse(named)]).toEqual([
+      ...[undefined, Date.parse(named), true],
+    ]);
+    const done = { type: 'run.finished', data: { status: 'completed', end_reason: 'completed' } };
+    await begun.runner.report(run, begun.lock_token, [done]);
+    const open = await sql.query(
+      `select run_ended_at is not null as is_over from trace_entries where run_id = $1 and completed_at is null`,
+      [run],
+    );
+    expect(open.rows).toEqual([{ is_over: true }]);
+  });
+
+  test('told again and again stays within its bounds', async ({ as, sql }) => {
+    await call(as('ada'), 'create_project', { slug: 'open', name: 'Open', rules: { traces: { content: true } } });
+    const begun = await begunRun(as('ada'), 'heron', 'open');
+    const said = (key: string) => ({
+      content: { [key]: 'x'.repeat(40_000) },
+      attributes: { [key]: 'y'.repeat(10_000) },
+    });
+
+    for (const key of ['one', 'two', 'three']) {
+      await send(as('ada'), begun, { steps: [request(begun.run, 'a', said(key))] });
+    }
+    await send(as('ada'), begun, { steps: [request(begun.run, 'a', { content: { four: 4 } })] });
+
+    const kept = await sql.query(
+      `select array(select jsonb_object_keys(content)) as content, array(select jsonb_object_keys(attributes)) as attributes
+       from agent_steps where run_id = $1`,
+      [begun.run],
+    );
+    expect(kept.rows).toEqual([{ content: ['one', 'four'], attributes: ['one'] }]);
+  });
+
+  test('that hung under a span that is none hangs under what is above that', async ({ as }) => {
+    const begun = await begunRun(as('ada'));
+    const span = (id: string) => id.padStart(16, '0');
+    const at = (ms: number) => ({ started_at: new Date(Date.now() + ms).toISOString() });
+    const steps = [
+      request(begun.run, 'a', { kind: 'response', name: 'turn', ...at(0) }),
+      request(begun.run, 'b', { parent_span_id: span('e'), ...at(100) }),
+      request(begun.run, 'c', { parent_span_id: span('f'), ...at(900) }),
+    ];
+    await send(as('ada'), begun, { steps });
+
+    await send(as('ada'), begun, { steps: [], links: [{ from: span('e'), to: span('a') }] });
+
+    const indented = 'turn completed\n  claude-sonnet-4-5 completed';
+    expect(tree(await stepsOf(as('ada'), begun.run))).toBe(`${indented}\nclaude-sonnet-4-5 completed`);
+    // Within one report, too, also where a span is named twice, or leads to the step itself.
+    const links = [...[{ from: span('e') }, { from: span('e'), to: span('a') }], { from: span('f'), to: span('d') }];
+    await send(as('ada'), begun, {
+      steps: [
+        request(begun.run, 'd', { name: 'call', parent_span_id: span('f'), ...at(800) }),
+        request(begun.run, '1', { name: 'other', parent_span_id: span('e'), ...at(700) }),
+      ],
+      links,
+    });
+    expect(tree(await stepsOf(as('ada'), begun.run))).toBe(
+      `${indented}\n  other completed\ncall completed\n  claude-sonnet-4-5 completed`,
+    );
+  });
+
+  test('that is told of with what is above it is written once', async ({ as, sql }) => {
+    const begun = await begunRun(as('ada'));
+    const [from, to] = ['e'.padStart(16, '0'), 'f'.padStart(16, '0')];
+    const told = request(begun.run, 'a', { parent_span_id: from });
+
+    const { rows } = await sql.query(
+      `select app.parent_of(s, $2) as above, app.parent_of(s, null) as same
+       from jsonb_populate_record(null::agent_steps, $1) s`,
+      [told, { [from]: to }],
+    );
+
+    expect(rows).toEqual([{ above: to, same: from }]);
   });
 
   test('of a time that cannot be has the time of its receipt, and makes no partition', async ({ as, sql }) => {

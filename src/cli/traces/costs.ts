@@ -24,7 +24,7 @@ export async function runCosts(config: Config, { limit, by, json, ...asked }: Co
   printResult(found, json ? { json } : {}, (costs) => costLines(costs, by));
 }
 
-function costLines({ costs, total, since, until }: CostList, by: Group): string[] {
+function costLines({ costs, total, since, until, not_listed = 0 }: CostList, by: Group): string[] {
   if (costs.length === 0) return [`No run has used anything from ${since} to ${until}. \`cairn runs\` shows the runs.`];
   const { runs = 0, requests = 0, cost_usd = 0, tokens_unpriced = 0 } = total;
   return [
@@ -43,6 +43,7 @@ function costLines({ costs, total, since, until }: CostList, by: Group): string[
       { heading: 'OUT', text: ({ tokens_out }) => String(tokens_out) },
       { heading: 'WAITED', text: ({ waited_ms }) => (waited_ms ? took(waited_ms) : ''), spare: 0 },
     ]),
+    ...(not_listed > 0 ? [`… and ${not_listed} more, in the sum below: \`--limit\` lists up to 500.`] : []),
     '',
     `${styled('bold', dollars(cost_usd))} for ${amount(requests, 'request')} of ${amount(runs, 'run')} from ${since} to ${until}, at list prices; under a subscription it is what it would have cost.`,
     ...(tokens_unpriced > 0

@@ -31,7 +31,7 @@ export function addTraceCommands(program: Command): void {
     .action(command(async (config, options: CostsOptions) => (await import('./costs.ts')).runCosts(config, options)));
   program
     .command('prices')
-    .argument('[model]', 'the beginning of the names of models')
+    .argument('[model]', 'its name, whoever provides it')
     .argument('[dollars...]', 'for a million tokens in, and out', amounts, [])
     .description('list what models cost, or set it; set only where the server runs')
     .option('--cached <dollars>', 'what is read from a cache; by default as what comes in', numeric)

@@ -42,6 +42,6 @@ async function listPrices(config: Config, options: JsonOption): Promise<void> {
       { heading: 'SINCE', text: (price) => (price.updated_by === 'cairn' ? '' : fromNow(price.updated_at)), spare: 0 },
     ]),
     '',
-    'Dollars for a million tokens of the models whose names begin so.',
+    'Dollars for a million tokens of these models, their versions and previews.',
   ]);
 }
