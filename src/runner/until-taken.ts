@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isFailure, isRefusal } from './refusals.ts';
 
 const RETRY_MS = { first: 500, most: 10_000 };
@@ -26,7 +25,7 @@ export async function untilTaken<Answer>(
       failed(error);
       if (isFailure(error)) failures++;
       if (isRefusal(error) || failures >= failuresMax) throw error;
-      await sleep(waitMs);
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   }
   return undefined;

@@ -35,6 +35,7 @@ describe('the configuration', () => {
       allowAdmin: false,
       clientDocuments: true,
       noProxy: [],
+      otlpExportHeaders: {},
     });
   });
 

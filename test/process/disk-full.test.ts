@@ -9,7 +9,7 @@ import { lacks } from '../support/needs.ts';
 import { type RawAgent, startRaw } from '../support/raw-agent.ts';
 
 // A new cluster, its log and what a few thousand notes take.
-const DISK = '148m';
+const DISK = '152m';
 const BALLAST_BYTES = 40_000_000;
 const NOTE_BYTES = 13_000;
 
