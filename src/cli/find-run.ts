@@ -2,11 +2,9 @@ import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { isId } from '../events/ids.ts';
 import { escaped } from '../text.ts';
-import { agents as agentTools } from '../tools/agents.ts';
 import { type NamedRuns, runsOfAgent } from './agents/named-runs.ts';
-import { perform } from './local-context.ts';
+import { readRuns } from './agents/reading.ts';
 import { mistyped } from './mistyped.ts';
-import { readPages } from './pagination.ts';
 import { shortId, wholeId } from './short-id.ts';
 
 const RUNS_MAX = 1_000;
@@ -32,14 +30,7 @@ export async function findRun(ctx: Context, given: string): Promise<string> {
 
 /** Finds a run by its id or the end of it, among those that have not ended first. */
 export function runByEnd(ctx: Context, given: string): Promise<string> {
-  const read = async (open_only: boolean) => {
-    const { items } = await readPages(
-      RUNS_MAX,
-      (page) => perform(ctx, agentTools.commands.list_runs, { ...page, open_only }),
-      ({ runs }) => runs,
-    );
-    return items;
-  };
+  const read = async (open_only: boolean) => (await readRuns(ctx, { open_only }, RUNS_MAX)).runs;
   return wholeId(given, {
     each: [() => read(true), () => read(false)],
     notFound: () =>

@@ -4,7 +4,7 @@ import type { DomainError } from '../../errors.ts';
 import type { RunBrief } from '../../events/runs.ts';
 import { oneLine } from '../../text.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
-import { eachPage, readPosition, untilLeft } from '../following.ts';
+import { eachPage, printRetry, readPosition, untilLeft } from '../following.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { type JsonOption, printLine, styled } from '../terminal/output.ts';
 import { Screen } from '../terminal/screen.ts';
@@ -97,7 +97,7 @@ function printerOf({ ctx, read }: Following<RunBrief[]>, { json }: JsonOption): 
       for (const run of [...(await readRunsOf(ctx, left)), ...runs]) print(run);
       for (const { id } of left) if (known.get(id)?.run.ended_at !== undefined) known.delete(id);
     },
-    missed: (error) => process.stderr.write(`cairn: ${error.message} Trying again.\n`),
+    missed: printRetry,
     close: () => {},
   };
 }

@@ -3,7 +3,7 @@ import { domainErrorFrom } from '../../errors.ts';
 import type { RunBrief } from '../../events/runs.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
 import { perform } from '../local-context.ts';
-import { readPages } from '../pagination.ts';
+import { readRuns } from './reading.ts';
 
 const OPEN_MAX = 1_000;
 const ENDED_MAX = 100;
@@ -17,14 +17,7 @@ export type NamedRuns = {
 
 /** What an agent does and did, by its name; undefined where none is called so. */
 export async function runsOfAgent(ctx: Context, agent: string): Promise<NamedRuns | undefined> {
-  const read = async (limit: number, open_only: boolean) => {
-    const { items } = await readPages(
-      limit,
-      (page) => perform(ctx, agentTools.commands.list_runs, { ...page, agent, open_only }),
-      ({ runs }) => runs,
-    );
-    return items;
-  };
+  const read = async (limit: number, open_only: boolean) => (await readRuns(ctx, { agent, open_only }, limit)).runs;
   try {
     const open = await read(OPEN_MAX, true);
     const atWork = open

@@ -17,6 +17,22 @@ export async function readAgents(ctx: Context, { all }: { all?: boolean | undefi
   return items;
 }
 
+type RunsAsked = { agent?: string | undefined; open_only?: boolean | undefined };
+
+/** Reads runs, the latest first. */
+export async function readRuns(
+  ctx: Context,
+  asked: RunsAsked,
+  limit: number,
+): Promise<{ runs: RunBrief[]; more: boolean }> {
+  const { items, more } = await readPages(
+    limit,
+    (page) => perform(ctx, agentTools.commands.list_runs, { ...page, ...asked }),
+    ({ runs }) => runs,
+  );
+  return { runs: items, more };
+}
+
 /** Finds an agent by its name, whatever its case, or its id. Raises not_found. */
 export async function findAgent(ctx: Context, given: string): Promise<Agent> {
   for (const all of [false, true]) {

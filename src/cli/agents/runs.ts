@@ -9,13 +9,12 @@ import { took } from '../../tools/render.ts';
 import { findRun, runByEnd } from '../find-run.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
-import { readPages } from '../pagination.ts';
 import { shortId } from '../short-id.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 import { followRuns } from './follow.ts';
 import { runsOfAgent } from './named-runs.ts';
-import { askedOf, besideName, type Contents, lastLine, readContents } from './reading.ts';
+import { askedOf, besideName, type Contents, lastLine, readContents, readRuns } from './reading.ts';
 
 const NONE = 'No runs. A command makes one for each of its agents: `cairn send "…"`.';
 const ENDED_BY = {
@@ -31,7 +30,7 @@ export type InterruptOptions = JsonOption & { message?: string };
 
 /** `cairn runs`: one for each agent that a command is for, the latest first. */
 export async function runRuns(config: Config, { agent, open, limit, follow, ...options }: RunsOptions): Promise<void> {
-  const read = (ctx: Context) => readRuns(ctx, { agent, open_only: open, limit });
+  const read = (ctx: Context) => readRuns(ctx, { agent, open_only: open }, limit);
   const show = ({ runs, more }: Found, contents: Contents) => [
     ...(runs.length === 0 ? [agent === undefined && !open ? NONE : 'No such runs.'] : runTable(runs, contents)),
     ...(more ? [styled('dim', `Only the latest ${runs.length}; --limit shows more.`)] : []),
@@ -82,17 +81,6 @@ async function runToInterrupt(ctx: Context, given: string): Promise<string> {
 }
 
 type Found = { runs: RunBrief[]; more: boolean };
-type Asked = { agent?: string | undefined; open_only?: boolean | undefined; limit: number };
-
-async function readRuns(ctx: Context, { limit, ...asked }: Asked): Promise<Found> {
-  const { items, more } = await readPages(
-    limit,
-    (page) => perform(ctx, agentTools.commands.list_runs, { ...page, ...asked }),
-    ({ runs }) => runs,
-  );
-  return { runs: items, more };
-}
-
 export function runTable(runs: readonly RunBrief[], contents: Contents): string[] {
   return table(runs, [
     { heading: 'RUN', text: ({ id }) => shortId(id), style: (text) => styled('bold', text) },

@@ -2,7 +2,7 @@ import type { Context } from '../../context.ts';
 import type { Command } from '../../events/commands.ts';
 import type { RunBrief } from '../../events/runs.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
-import { eachPage, readPosition, untilLeft } from '../following.ts';
+import { eachPage, printRetry, readPosition, untilLeft } from '../following.ts';
 import { perform } from '../local-context.ts';
 import { type JsonOption, printLine } from '../terminal/output.ts';
 import { CHANGING, REFRESH_SECONDS } from './follow.ts';
@@ -31,11 +31,10 @@ export function waitForRuns(
     };
     // It may have ended before the position was read.
     await take();
-    const missed = (error: Error) => process.stderr.write(`cairn: ${error.message} Trying again.\n`);
     await eachPage(
       { ...ctx, signal: () => signal },
       { from, project: '*', types: CHANGING, seconds: REFRESH_SECONDS },
-      { take, missed },
+      { take, missed: printRetry },
     );
     return { command, left: !over.signal.aborted };
   });

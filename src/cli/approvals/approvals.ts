@@ -4,13 +4,13 @@ import { DomainError } from '../../errors.ts';
 import type { Approval } from '../../events/approvals.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
 import { person } from '../../tools/person.ts';
-import { eachPage, readPosition, untilLeft } from '../following.ts';
+import { followList } from '../following.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import { requirePerson } from '../require-person.ts';
 import { shortId, wholeId } from '../short-id.ts';
 import { isTaskRef, taskRef } from '../tasks/refs.ts';
-import { type JsonOption, printLine, printResult, styled } from '../terminal/output.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 
 const SHOWN_MAX = 100;
@@ -27,7 +27,16 @@ export async function runApprovals(config: Config, options: ApprovalsOptions): P
   await inLocalContext(config, async (ctx) => {
     const found = await readApprovals(ctx, { ...options, limit: SHOWN_MAX });
     printResult({ approvals: found }, options, () => listed(found));
-    if (options.follow) await follow(ctx, new Set(found.map(({ id }) => id)), options);
+    if (!options.follow) return;
+    const following = {
+      types: ['approval.'],
+      printed: found,
+      read: async () => (await readApprovals(ctx, { project: options.project, limit: SHOWN_MAX })).toReversed(),
+      // What was answered leaves the list.
+      stateOf: () => undefined,
+      lineOf: ({ id, asked_by, kind, title }: Approval) => `${shortId(id)} ${asked_by} ${kind}: ${title}`,
+    };
+    await followList(ctx, following, options);
   });
 }
 
@@ -139,25 +148,4 @@ function stateOf({ kind, state, expires_at, asked_of, decided_by, decided_at }: 
   if (decided_by === undefined) return state;
   const done = kind === 'question' && state === 'approved' ? 'answered' : state;
   return `${done} by ${decided_by}${decided_at === undefined ? '' : `, ${fromNow(decided_at)}`}`;
-}
-
-/** Tells each question that comes, until the person leaves. */
-function follow(ctx: Context, told: Set<string>, { json, project }: ApprovalsOptions): Promise<unknown> {
-  return untilLeft(async ({ signal }) => {
-    const take = async () => {
-      for (const found of await readApprovals(ctx, { project, limit: SHOWN_MAX })) {
-        if (told.has(found.id)) continue;
-        told.add(found.id);
-        printLine(
-          json ? JSON.stringify(found) : `${shortId(found.id)} ${found.asked_by} ${found.kind}: ${found.title}`,
-        );
-      }
-    };
-    const missed = (error: Error) => process.stderr.write(`cairn: ${error.message} Trying again.\n`);
-    await eachPage(
-      { ...ctx, signal: () => signal },
-      { from: await readPosition(ctx), project: '*', types: ['approval.'], seconds: 10 },
-      { take, missed },
-    );
-  });
 }

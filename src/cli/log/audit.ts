@@ -7,7 +7,7 @@ import { cleanLine } from '../../text.ts';
 import { person as tools } from '../../tools/person.ts';
 import { commandId } from '../agents/commands.ts';
 import { timeOf } from '../ages.ts';
-import { untilLeft } from '../following.ts';
+import { printRetry, untilLeft } from '../following.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import { shortId } from '../short-id.ts';
@@ -121,7 +121,7 @@ function followEntries(
       } catch (thrown) {
         const error = domainErrorFrom(thrown);
         if (!error.retryable) throw thrown;
-        process.stderr.write(`cairn: ${error.message} Trying again.\n`);
+        printRetry(error);
       }
     }
   });

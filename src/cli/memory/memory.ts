@@ -3,12 +3,12 @@ import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
 import type { Memory } from '../../events/memory.ts';
 import { person } from '../../tools/person.ts';
-import { eachPage, readPosition, untilLeft } from '../following.ts';
+import { followList } from '../following.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import { requirePerson } from '../require-person.ts';
 import { shortId, wholeId } from '../short-id.ts';
-import { type JsonOption, printLine, printResult, styled } from '../terminal/output.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 
 const KNOWN_MAX = 1_000;
@@ -33,7 +33,16 @@ export async function runMemory(config: Config, { proposed, all, follow, limit, 
         : []),
       ...(more ? [styled('dim', `Only the latest ${items.length}; --limit shows more.`)] : []),
     ]);
-    if (follow) await followMemories(ctx, async () => (await readMemories(ctx, asked, limit)).items, options);
+    if (!follow) return;
+    const following = {
+      types: ['memory.'],
+      printed: items,
+      read: async () => (await readMemories(ctx, asked, limit)).items.toReversed(),
+      stateOf,
+      lineOf: (found: Memory) =>
+        `${shortId(found.id)} ${found.noted_by} ${stateOf(found)}: ${found.key}: ${found.text.replace(/\s+/g, ' ')}`,
+    };
+    await followList(ctx, following, options);
   });
 }
 
@@ -119,26 +128,4 @@ function memoryLines(memory: Memory): string[] {
     ...facts.flatMap(([fact, value]) => (value ? [`${styled('dim', fact.padEnd(10))}  ${value}`] : [])),
     '',
   ];
-}
-
-/** Tells each memory that is noted or changes, until the person leaves. */
-async function followMemories(ctx: Context, read: () => Promise<Memory[]>, { json }: JsonOption): Promise<unknown> {
-  const told = new Map((await read()).map((memory) => [memory.id, stateOf(memory)]));
-  return untilLeft(async ({ signal }) => {
-    const take = async () => {
-      for (const found of (await read()).toReversed()) {
-        if (told.get(found.id) === stateOf(found)) continue;
-        told.set(found.id, stateOf(found));
-        const { id, noted_by, key, text } = found;
-        const line = `${shortId(id)} ${noted_by} ${stateOf(found)}: ${key}: ${text.replace(/\s+/g, ' ')}`;
-        printLine(json ? JSON.stringify(found) : line);
-      }
-    };
-    const missed = (error: Error) => process.stderr.write(`cairn: ${error.message} Trying again.\n`);
-    await eachPage(
-      { ...ctx, signal: () => signal },
-      { from: await readPosition(ctx), project: '*', types: ['memory.'], seconds: 10 },
-      { take, missed },
-    );
-  });
 }

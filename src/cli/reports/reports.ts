@@ -6,11 +6,11 @@ import { agents as agentTools } from '../../tools/agents.ts';
 import { person } from '../../tools/person.ts';
 import { reportMarkdown } from '../../tools/report-text.ts';
 import { commandId } from '../agents/commands.ts';
-import { eachPage, readPosition, untilLeft } from '../following.ts';
+import { followList } from '../following.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import { shortId, wholeId } from '../short-id.ts';
-import { type JsonOption, printLine, printResult, styled } from '../terminal/output.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 
 const KNOWN_MAX = 1_000;
@@ -30,7 +30,16 @@ export async function runReports(config: Config, { by, command, limit, follow, .
       ...(items.length === 0 ? [NONE] : reportTable(items)),
       ...(more ? [styled('dim', `Only the latest ${items.length}; --limit shows more.`)] : []),
     ]);
-    if (follow) await followReports(ctx, async () => (await readReports(ctx, asked, limit)).items, options);
+    if (!follow) return;
+    const following = {
+      types: ['report.'],
+      printed: items,
+      read: async () => (await readReports(ctx, asked, limit)).items.toReversed(),
+      stateOf: ({ updated_at }: ReportBrief) => updated_at,
+      lineOf: ({ id, written_by, status, title }: ReportBrief) =>
+        `${shortId(id)} ${written_by} ${status.replace('_', ' ')}: ${title}`,
+    };
+    await followList(ctx, following, options);
   });
 }
 
@@ -86,25 +95,4 @@ function reportTable(reports: readonly ReportBrief[]): string[] {
 /** The number of findings by severity, the worst first: `1 critical, 2 low`. */
 function findingsOf({ findings = {} }: ReportBrief): string {
   return LEVELS.flatMap((level) => (findings[level] === undefined ? [] : [`${findings[level]} ${level}`])).join(', ');
-}
-
-/** Tells each report that comes or changes, until the person leaves. */
-async function followReports(ctx: Context, read: () => Promise<ReportBrief[]>, { json }: JsonOption): Promise<unknown> {
-  const told = new Map((await read()).map(({ id, updated_at }) => [id, updated_at]));
-  return untilLeft(async ({ signal }) => {
-    const take = async () => {
-      for (const found of (await read()).toReversed()) {
-        const { id, updated_at, written_by, status, title } = found;
-        if (told.get(id) === updated_at) continue;
-        told.set(id, updated_at);
-        printLine(json ? JSON.stringify(found) : `${shortId(id)} ${written_by} ${status.replace('_', ' ')}: ${title}`);
-      }
-    };
-    const missed = (error: Error) => process.stderr.write(`cairn: ${error.message} Trying again.\n`);
-    await eachPage(
-      { ...ctx, signal: () => signal },
-      { from: await readPosition(ctx), project: '*', types: ['report.'], seconds: 10 },
-      { take, missed },
-    );
-  });
 }

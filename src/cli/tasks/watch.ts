@@ -3,7 +3,7 @@ import type { Context } from '../../context.ts';
 import type { EventBrief } from '../../services/events.ts';
 import { oneLine } from '../../text.ts';
 import { events as eventTools } from '../../tools/events.ts';
-import { eachPage, readPosition, untilLeft } from '../following.ts';
+import { eachPage, printRetry, readPosition, untilLeft } from '../following.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { eventTable, importer, whatOf } from '../log/log.ts';
 import { type JsonOption, printLine, styled } from '../terminal/output.ts';
@@ -79,7 +79,7 @@ async function follow(ctx: Context, signal: AbortSignal, { json }: JsonOption): 
           printLine(json ? JSON.stringify(event) : lineOf(event));
         }
       },
-      missed: (error) => process.stderr.write(`cairn: ${error.message} Trying again.\n`),
+      missed: printRetry,
     },
   );
 }
