@@ -1,5 +1,10 @@
 const PAGE_SIZE_MAX = 100;
 
+/** Tells whether a list is of all there is: nothing was asked for. */
+export function isOfAll(asked: object): boolean {
+  return Object.values(asked).every((given) => given === undefined);
+}
+
 type Page = { next_cursor?: string | undefined };
 type Asked = { page_size: number; cursor: string | undefined };
 

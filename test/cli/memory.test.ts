@@ -33,7 +33,7 @@ async function remember(key: string, text: string): Promise<string> {
 
 describe('memory', () => {
   test('is listed, and shown with what it superseded', async () => {
-    expect((await world.run(['memory'])).stdout).toContain('Agents note it with `remember`');
+    expect((await world.run(['memory'])).stdout).toMatch(/^Nothing is remembered\. Agents note it with `remember`/);
     await remember('port', '8080');
     const id = await remember('port', '8443');
 

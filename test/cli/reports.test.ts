@@ -16,7 +16,7 @@ describe('reports', () => {
   test('without one there is nothing to see', async () => {
     expect(await world.run(['reports'])).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('with `save_report`'),
+      stdout: expect.stringMatching(/^No reports\. .*with `save_report`/),
     });
     expect(await world.run(['report', 'show', '3f2a91c0'])).toMatchObject({
       code: 1,
@@ -40,7 +40,7 @@ describe('reports', () => {
     expect((await world.run(['reports', '--status', 'draft', '--by', 'claude-1'])).stdout).toMatch(
       /^REPORT +STATUS +TITLE +FINDINGS +BY +CHANGED\n\w{8} +draft +Leak +1 critical, 1 low +claude-1/,
     );
-    expect((await world.run(['reports', '--severity', 'high'])).stdout).toContain('No such reports.');
+    expect((await world.run(['reports', '--severity', 'high'])).stdout).toBe('No such reports.\n');
     const { reports } = await world.json('reports', '--command', end(command.id));
     expect(reports).toMatchObject([{ id: report, command: command.id }]);
     const { stdout } = await world.run(['report', 'show', end(report)]);

@@ -9,7 +9,7 @@ import { commandId } from '../agents/commands.ts';
 import { timeOf } from '../ages.ts';
 import { printRetry, untilLeft } from '../following.ts';
 import { inLocalContext, perform } from '../local-context.ts';
-import { readPages } from '../pagination.ts';
+import { isOfAll, readPages } from '../pagination.ts';
 import { shortId } from '../short-id.ts';
 import { type JsonOption, printLine, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
@@ -59,8 +59,7 @@ function readEntries(ctx: Context, asked: object, limit: number): Promise<Found>
 }
 
 function noneOf({ kind, user, agent, command, since, until }: AuditOptions): string {
-  const isAll = [kind, user, agent, command, since, until].every((given) => given === undefined);
-  return isAll
+  return isOfAll({ kind, user, agent, command, since, until })
     ? 'Nothing in the last 30 days. `cairn agent run -- claude` starts an agent, `cairn send "…"` sends it a command: both are entered.'
     : 'No such entries in the last 30 days. `cairn audit` without options shows all.';
 }

@@ -5,14 +5,14 @@ import type { Memory } from '../../events/memory.ts';
 import { person } from '../../tools/person.ts';
 import { followList } from '../following.ts';
 import { inLocalContext, perform } from '../local-context.ts';
-import { readPages } from '../pagination.ts';
+import { isOfAll, readPages } from '../pagination.ts';
 import { requirePerson } from '../require-person.ts';
 import { shortId, wholeId } from '../short-id.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 
 const KNOWN_MAX = 1_000;
-const NONE = 'Nothing is remembered of that. Agents note it with `remember`, in the toolset `agents`.';
+const NONE = 'Nothing is remembered. Agents note it with `remember`, in the toolset `agents`.';
 
 type Chosen = { project?: string | undefined; scope?: Memory['scope']; kind?: Memory['kind'] };
 type Asked = Chosen & { status?: 'proposed' | 'all' | undefined; memory?: string };
@@ -27,7 +27,7 @@ export async function runMemory(config: Config, { proposed, all, follow, limit, 
   await inLocalContext(config, async (ctx) => {
     const { items, more } = await readMemories(ctx, asked, limit);
     printResult({ memories: items, more }, options, () => [
-      ...(items.length === 0 ? [NONE] : memoryTable(items)),
+      ...(items.length === 0 ? [isOfAll(asked) ? NONE : 'Nothing like that is remembered.'] : memoryTable(items)),
       ...(items.some(({ status }) => status === 'proposed')
         ? [styled('dim', 'cairn memory show ID  cairn memory approve ID  cairn memory decline ID')]
         : []),

@@ -8,13 +8,13 @@ import { reportMarkdown } from '../../tools/report-text.ts';
 import { commandId } from '../agents/commands.ts';
 import { followList } from '../following.ts';
 import { inLocalContext, perform } from '../local-context.ts';
-import { readPages } from '../pagination.ts';
+import { isOfAll, readPages } from '../pagination.ts';
 import { shortId, wholeId } from '../short-id.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 
 const KNOWN_MAX = 1_000;
-const NONE = 'No such reports. Agents write them with `save_report`; `cairn send --type investigate "…"` asks for one.';
+const NONE = 'No reports. Agents write them with `save_report`; `cairn send --type investigate "…"` asks for one.';
 
 type Chosen = { project?: string | undefined; status?: ReportBrief['status']; severity?: (typeof LEVELS)[number] };
 
@@ -27,7 +27,7 @@ export async function runReports(config: Config, { by, command, limit, follow, .
     const asked = { ...chosen, agent: by, command: command && (await commandId(ctx, command)) };
     const { items, more } = await readReports(ctx, asked, limit);
     printResult({ reports: items, more }, options, () => [
-      ...(items.length === 0 ? [NONE] : reportTable(items)),
+      ...(items.length === 0 ? [isOfAll(asked) ? NONE : 'No such reports.'] : reportTable(items)),
       ...(more ? [styled('dim', `Only the latest ${items.length}; --limit shows more.`)] : []),
     ]);
     if (!follow) return;
